@@ -172,6 +172,7 @@ def test_many_are_chosen_by_keyboard(
     page.goto("/batches")
     page.locator("#badge-picker > summary").focus()
     keys.press("Enter")
+    expect(page.locator("#badge-picker .find input")).to_be_focused()
     keys.type(f"amter {tree.number}")
     keys.press("ArrowDown")
     keys.press("Space")
@@ -184,9 +185,9 @@ def test_many_are_chosen_by_keyboard(
     summary = page.locator("#badge-picker > summary")
     expect(summary).to_have_text(f"Ämter {tree.number} · Held two {tree.number}")
     expect(page).to_have_url(f"{quiet.url}/batches")  # no request before `Search`
-    judge(visitor)
     keys.press("Escape")
     expect(summary).to_be_focused()
+    judge(visitor)
     page.get_by_role("button", name="Search").click()
     expect(page).to_have_url(f"{quiet.url}/batches?quest={tree.many[1].id}")
 

@@ -26,7 +26,7 @@ from webapp import create_app
 from webapp.cli import valkey
 from webapp.config import load
 from webapp.database import db
-from webapp.infrastructure import running_console
+from webapp.infrastructure import job_queue, running_console
 from webapp.models import AuditEvent, Award, Member
 
 T = TypeVar("T")
@@ -239,6 +239,6 @@ def workers(console: Console) -> int:
     if address is None:
         return 0
     try:
-        return len(valkey.client(address).smembers("rq:workers"))
+        return len(valkey.client(address).smembers(f"rq:workers:{job_queue.QUEUE}"))
     except RedisError:
         return 0

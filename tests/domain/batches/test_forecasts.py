@@ -71,7 +71,7 @@ def test_members_who_cannot_receive_it_are_left_out(make: Make) -> None:
     assert recorded("batch.reduced") == [2]
     (line, _) = search.latest("batch", batch.id, 2)
     assert line.sentence == (
-        "Laurel removed 2 members who can't receive badges from the batch “Spring meetup”"
+        "Laurel excluded 2 members who can't receive badges from the batch “Spring meetup”"
     )
     done(runs.publish, batch)
     run(batch.id)

@@ -234,7 +234,7 @@ REFUSED: list[tuple[str, bytes | str, str]] = [
     (
         "C67 17 bytes too many",
         b"ID\n" + b"1\n" * (FILE_LIMIT // 2 + 7),
-        "The file has 5,000,017 bytes; the limit is 5 MB (5,000,000 bytes). Split it into "
+        "The file is 5,000,017 bytes; the limit is 5 MB (5,000,000 bytes). Split it into "
         "several files, or delete columns you don't need.",
     ),
     (
