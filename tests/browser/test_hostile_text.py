@@ -76,7 +76,7 @@ def test_names_and_files_are_shown_as_text(
         assert visitor.overflow() <= 0, f"{path} is too wide by {visitor.overflow()} px"
         assert page.locator("img[src=x], svg[onload], body script").count() == 0
     page.goto("/members")
-    page.get_by_text("Filters", exact=True).click()
+    page.locator("details.fold > summary").click()
     with page.expect_response("**/members?*q=*") as found:
         page.get_by_role("searchbox", name="Search").fill(f"{text}{number}")
     found.value.finished()
