@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, redirect, session, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, session, url_for
 from htmx_flask import request
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as Answer
@@ -77,13 +77,15 @@ def current_session() -> CurrentSession:
 def brand() -> Brand:
     """The name and logo that pages show: read with the session; on signed-out pages by a query of its own.
 
-    If the database is away, Laurel's.
+    Looked up once per request. If the database is away, Laurel's.
     """
-    try:
-        staff_session = browser_session.current()
-        return staff_session.brand if staff_session else community.brand()
-    except DB_UNAVAILABLE:
-        return Brand()
+    if "brand" not in g:
+        try:
+            staff_session = browser_session.current()
+            g.brand = staff_session.brand if staff_session else community.brand()
+        except DB_UNAVAILABLE:
+            g.brand = Brand()
+    return cast(Brand, g.brand)
 
 
 # The signed-in person, for templates; falsy if signed out. Looked up on first use.
