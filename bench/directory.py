@@ -26,7 +26,7 @@ ADDRESSES = {
     "who holds a badge that all hold": "/members?holds={quest}",
     "active, joined, by activity": "/members?status=active&from=2020-01-01&sort=-activity",
     "nobody": "/members?q=zzz",
-    "searching everything": "/search?q=member+77",
+    "searching everything": "/search?q=number+77",
 }
 
 

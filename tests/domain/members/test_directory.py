@@ -223,6 +223,18 @@ def test_both_query_plans_find_the_same(
     db.session.rollback()
 
 
+@pytest.mark.parametrize("limit", [1, 3, 1_000])
+def test_the_best_matches_are_the_first_of_the_page(
+    make: Make, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """E-3: also if they come long after the first names that begin with one of the words."""
+    _people(make)
+    monkeypatch.setattr(search, "BEST_SCAN_LIMIT", limit)
+    for text_ in ("bran an", "an bra", "anna b", "ann", "br", "a", "bra nobody"):
+        best, _ = directory.best(text_, 3)
+        assert [member.username for member in best] == found(text_)[:3]
+
+
 def _people(make: Make) -> None:
     first, second = make.quest(), make.quest()
     for number in range(9):
@@ -384,6 +396,7 @@ def test_every_query_is_answered_by_an_index(make: Make, monkeypatch: pytest.Mon
                     again = directory.page(filters, sort, after=listing.next)
                     if again.previous:
                         directory.page(filters, sort, before=again.previous)
+                directory.best(filters.text or "number 1", 6)
             db.session.rollback()
             for statement, plan in explained.plans():
                 assert not WHOLE.search(plan), f"{filters} {sort}\n{statement}\n{plan}"

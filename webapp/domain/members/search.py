@@ -30,6 +30,7 @@ from webapp.models import Member
 
 COLLECT_LIMIT = 20_000  # members collected for a page; also the limit for counting
 SCAN_LIMIT = 20_000  # index rows scanned before falling back to collecting
+BEST_SCAN_LIMIT = 1_000  # the same, of the names that contain a word, for the first few members
 
 
 class _Narrowest(NamedTuple):
@@ -123,11 +124,19 @@ class Search:
         return tuple(row) if row else None
 
     def _scan_ranges(
-        self, mark: Cursor | None, limit: int, but: list[int], back: bool
+        self,
+        mark: Cursor | None,
+        limit: int,
+        but: list[int],
+        back: bool,
+        names: int | None = None,
     ) -> list[int]:
-        """Order by match: scan each alternative's range of its own index, in order, until there are enough."""
+        """Order by match: scan each alternative's range of its own index, in order, until there are enough.
+
+        With `names`, scans at most this many rows of the range of names.
+        """
         ids: list[int] = []
-        runs = list(text_search.ranked_ranges(self.filters.text))
+        runs = list(text_search.ranked_ranges(self.filters.text, names))
         for run in reversed(runs) if back else runs:
             if mark is not None and (run.place < mark[0] if not back else run.place > mark[0]):
                 continue
@@ -144,11 +153,10 @@ class Search:
 
     def best(self, limit: int, but: list[int]) -> list[int]:
         """Return the first IDs by match, for a text alone; cheap however many members match."""
-        if (
-            len(self.filters.text.split()) == 1
-        ):  # each range holds nothing else: no need to look for the narrowest
+        if text_search.is_one_word(self.filters.text):  # its range holds nothing but matches
             return self._scan_ranges(None, limit, but, back=False)
-        return self.page(None, limit, but)
+        ids = self._scan_ranges(None, limit, but, back=False, names=BEST_SCAN_LIMIT)
+        return ids if len(ids) == limit else self.page(None, limit, but)
 
     def exact(self) -> list[int]:
         """Return the IDs of members whose ID, username or email is exactly the text, in this order; at most three."""

@@ -23,6 +23,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.orm import aliased
 
 from webapp.domain.normalization import fold, search_words, searchable
 from webapp.models import Member, MemberWord
@@ -90,8 +91,8 @@ def match(text: str) -> tuple[ColumnElement[int], ColumnElement[str]]:
     return place, case(*((condition, key) for condition, _, key in steps), else_=literal(""))
 
 
-def ranked_ranges(text: str) -> Iterator[Run]:
-    """Yield each alternative's range, for the order by match."""
+def ranked_ranges(text: str, names: int | None = None) -> Iterator[Run]:
+    """Yield each alternative's range, for the order by match; of the names' range at most the first `names` rows."""
     met = _alternatives(text)
     for place, (column, prefix) in enumerate(prefixes(text)):
         query = select(Member.id).where(begins_with(column, prefix))
@@ -99,18 +100,24 @@ def ranked_ranges(text: str) -> Iterator[Run]:
     words = _words(text)
     if words:
         place = len(prefixes(text))
+        named: Any = MemberWord if names is None else _first_named(words[0], names)
         other_words = [_has_word(word) for word in words[1:]]
         earlier = _there_is_word(
-            begins_with(_OTHER.word, words[0]), _OTHER.word < MemberWord.word, of=MemberWord
+            begins_with(_OTHER.word, words[0]), _OTHER.word < named.word, of=named
         )
         query = (
             select(Member.id)
-            .select_from(MemberWord)
-            .join(Member, Member.id == MemberWord.member_id)
-            .where(begins_with(MemberWord.word, words[0]), not_(earlier), *other_words)
+            .select_from(named)
+            .join(Member, Member.id == named.member_id)
+            .where(begins_with(named.word, words[0]), not_(earlier), *other_words)
         )
-        columns = (MemberWord.word, MemberWord.member_id)
-        yield Run(place, columns, query.where(*map(not_, met[:place])))
+        yield Run(place, (named.word, named.member_id), query.where(*map(not_, met[:place])))
+
+
+def _first_named(word: str, number: int) -> Any:
+    rows = select(MemberWord).where(begins_with(MemberWord.word, word))
+    rows = rows.order_by(MemberWord.word, MemberWord.member_id).limit(number)
+    return aliased(MemberWord, rows.subquery("first_named"))
 
 
 def is_one_word(text: str) -> bool:
@@ -156,7 +163,7 @@ def _has_word(word: str) -> Exists:
 
 
 def _there_is_word(*conditions: ColumnElement[bool], of: Any) -> Exists:
-    whose = Member.id if of is Member else MemberWord.member_id
+    whose = Member.id if of is Member else of.member_id
     return exists_fenced(_OTHER.member_id == whose, *conditions, of=of)
 
 
