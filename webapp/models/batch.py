@@ -90,6 +90,8 @@ class Batch(CountedLease, Base):
     quest_id: Mapped[int | None] = mapped_column(ForeignKey("quests.id"))
     status: Mapped[BatchStatus] = mapped_column(String(20), default=BatchStatus.DRAFT)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # Without a foreign key: staff are never deleted, and SQLite would have to copy the table to add one.
+    created_by: Mapped[int | None] = mapped_column(Id)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

@@ -44,6 +44,7 @@ def add_draft(heading: Heading, actor: Actor) -> Batch:
         status=BatchStatus.DRAFT,
         version=0,
         created_at=actor.at,
+        created_by=actor.staff_id,
         updated_at=actor.at,
     )
     _write_heading(batch, heading)

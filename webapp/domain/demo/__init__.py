@@ -139,6 +139,7 @@ def _batch(story: BatchStory, quests: dict[str, int], by: Staff) -> Batch:
         quest_id=quests[story.plan.quest],
         status=BatchStatus.DRAFT,
         created_at=story.begun_at,
+        created_by=by.id,
         updated_at=story.begun_at + timedelta(minutes=3),
         entry_count=len(story.entries),
     )

@@ -13,7 +13,6 @@ from webapp.database import db
 from webapp.domain.operations.status import stalls
 from webapp.domain.permissions import Permission, may
 from webapp.models import (
-    AuditEvent,
     Batch,
     BatchStatus,
     Endpoint,
@@ -71,7 +70,7 @@ def load(staff: Staff) -> Work:
     if may(staff.role, Permission.BATCH_UNLOCK):
         work["stalled"] = _batches(running, stalls())
         work["failed"] = _batches(partial, Batch.undone_at.is_(None))
-        work["drafts"] = _batches(draft, _created_by(staff))
+        work["drafts"] = _batches(draft, Batch.created_by == staff.id)
     if may(staff.role, Permission.IMPORT_EXPORT_MEMBERS):
         work["imports"] = _newest(MemberImport, MemberImport.status.in_(WORKING))
         work["waiting"] = _newest(MemberImport, MemberImport.status.in_(UNFINISHED))
@@ -79,22 +78,6 @@ def load(staff: Staff) -> Work:
         failing = or_(Endpoint.failures > 0, Endpoint.disabled_reason != "")
         work["webhooks"] = _newest(Endpoint, failing)
     return Work(**work)
-
-
-def _created_by(staff: Staff) -> ColumnElement[bool]:
-    """True for batches the person created: at the very same moment they did something with a batch.
-
-    The subject isn't enough: several batches created at once have one entry in the audit log.
-    """
-    return (
-        select(AuditEvent.id)
-        .where(
-            AuditEvent.staff_id == staff.id,
-            AuditEvent.at == Batch.created_at,
-            AuditEvent.subject_kind == "batch",
-        )
-        .exists()
-    )
 
 
 def _batches(*conditions: ColumnElement[bool]) -> Newest[Batch]:
