@@ -55,6 +55,8 @@ BUILT = {
         "awards.member_*", (MemberStatus.LEFT, MemberStatus.SUSPENDED)
     ),
     "members.{member.status}": each("members.*", (MemberStatus.LEFT, MemberStatus.SUSPENDED)),
+    "awards.{action}_not_yours": each("awards.*_not_yours", ("undo", "group_undo")),
+    "awards.{action}_too_late": each("awards.*_too_late", ("undo", "group_undo")),
     "awarded.{award.source}": each("awarded.*", AwardSource),
     "revoked.{award.revoke_source}": each(
         "revoked.*", {*AwardSource, HOLDERS} - {AwardSource.RULE}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple, Unpack
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload
 from sqlalchemy.orm.interfaces import ORMOption
 
@@ -34,6 +34,7 @@ NAMES: Mapping[type[Base], str] = {
 NO_KEY_UPDATE = {"key_share": True}  # other transactions can still insert rows that reference it
 
 T = TypeVar("T", bound=Base)
+Columns = TypeVarTuple("Columns")
 
 
 def require(
@@ -72,3 +73,8 @@ def require_quest(badge_id: int, quest_id: int) -> Quest:
     if found is None:
         raise NotFoundError("common.quest_not_found")
     return found
+
+
+def locking_members(query: Select[Unpack[Columns]]) -> Select[Unpack[Columns]]:
+    """Make a query of members lock them, in the order of their IDs, so that no two callers wait for each other."""
+    return query.order_by(Member.id).with_for_update(key_share=True)

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from webapp.database import Base, Id, db, upsert
 from webapp.database.arrays import in_array, json_rows
 from webapp.domain.actor import Actor
+from webapp.domain.lookup import locking_members
 from webapp.domain.rules import activity_names, candidates
 from webapp.domain.rules.locking import lock_shared
 from webapp.models import ActivityCount, ActivityEvent, Member, MemberStatus
@@ -66,8 +67,7 @@ def _lock(member_ids: set[int]) -> set[int]:
     members = select(Member.id).where(
         in_array(Member.id, sorted(member_ids)), Member.status != MemberStatus.ERASED
     )
-    locked = members.order_by(Member.id).with_for_update(key_share=True)
-    return set(db.session.scalars(locked))
+    return set(db.session.scalars(locking_members(members)))
 
 
 def _add(sums: Counter[tuple[int, str]]) -> list[tuple[int, str, int, int]]:

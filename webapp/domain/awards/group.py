@@ -14,10 +14,10 @@ from webapp.database import db, execute_rowcount
 from webapp.database.arrays import in_array
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.awards import undo as undo_rules
 from webapp.domain.awards.common import award_by_hand, effective_time, validate
-from webapp.domain.awards.manual import UNDO_FOR
 from webapp.domain.errors import DomainError, ErrorCollector
-from webapp.domain.lookup import require
+from webapp.domain.lookup import locking_members, require
 from webapp.domain.members import username_list
 from webapp.domain.normalization import fold
 from webapp.domain.rules import candidates
@@ -89,10 +89,8 @@ def award_members(
     if len(member_ids) + left_out > AT_MOST:
         raise TooManyRecipientsError(len(member_ids) + left_out)
     quest, reason = validate(quest_id, reason)
-    query = select(Member).where(in_array(Member.id, member_ids)).order_by(Member.id)
-    members = db.session.scalars(
-        query.with_for_update(key_share=True), execution_options={"populate_existing": True}
-    )
+    query = locking_members(select(Member).where(in_array(Member.id, member_ids)))
+    members = db.session.scalars(query, execution_options={"populate_existing": True})
     return _give(list(members), quest, reason, actor, AwardSource.API, left_out)
 
 
@@ -171,11 +169,8 @@ def recipients(group: GroupAward) -> list[Recipient]:
 
 
 def can_undo(group: GroupAward, actor: Actor) -> bool:
-    return (
-        group.undone_at is None
-        and actor.staff_id is not None
-        and group.created_by == actor.staff_id
-        and actor.at - group.created_at <= UNDO_FOR
+    return group.undone_at is None and undo_rules.can_undo(
+        group.created_by, group.created_at, actor
     )
 
 
@@ -198,15 +193,13 @@ def undo(group_id: int, actor: Actor) -> Undone:
     lock_shared()
     group = get(group_id)
     db.session.refresh(group, with_for_update={"of": GroupAward})
-    if group.created_by is None or group.created_by != actor.staff_id:
-        raise DomainError("awards.group_undo_not_yours")
-    if group.undone_at is not None:
+    if group.undone_at is not None and group.created_by == actor.staff_id:
         return Undone(group, 0, 0, False)
-    if not can_undo(group, actor):
-        raise DomainError("awards.group_undo_too_late")
+    undo_rules.validate_undo(group.created_by, group.created_at, actor, "group_undo")
     members = select(Award.member_id).where(Award.group_id == group.id)
-    locked = select(Member.id).where(Member.id.in_(members)).order_by(Member.id)
-    member_ids = list(db.session.scalars(locked.with_for_update(key_share=True)))
+    member_ids = list(
+        db.session.scalars(locking_members(select(Member.id).where(Member.id.in_(members))))
+    )
     at = effective_time(member_ids, [group.quest_id], actor)
     revoked = db.session.execute(
         update(Award)
@@ -236,7 +229,7 @@ def find(names: list[str], *, lock: bool = False) -> tuple[list[Member], list[st
     keys = {fold(name): name for name in names}
     query = select(Member).where(in_array(Member.username_key, list(keys))).order_by(Member.id)
     if lock:
-        query = query.with_for_update(key_share=True)
+        query = locking_members(query.order_by(None))
     members = list(db.session.scalars(query, execution_options={"populate_existing": True}))
     known = {member.username_key for member in members}
     return members, [name for key, name in keys.items() if key not in known]

@@ -14,10 +14,11 @@ from webapp.database import db, execute_rowcount
 from webapp.database.arrays import in_array
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.awards import undo as undo_rules
 from webapp.domain.awards.common import effective_time, restore_awards
-from webapp.domain.awards.manual import UNDO_FOR, validate_revocation
+from webapp.domain.awards.manual import validate_revocation
 from webapp.domain.errors import DomainError, ErrorCollector
-from webapp.domain.lookup import require
+from webapp.domain.lookup import locking_members, require
 from webapp.domain.rules.locking import lock_shared
 from webapp.domain.webhooks import outbox
 from webapp.models import Award, GroupRevocation, Member, MemberStatus, Quest, WebhookEvent
@@ -110,9 +111,8 @@ def _active(badge_id: int, award_ids: list[int]) -> Select[Award]:
 
 
 def _lock(members: Select[int]) -> list[int]:
-    """Lock members in the order of their IDs, as everything that awards or revokes by hand does."""
-    query = select(Member.id).where(Member.id.in_(members)).order_by(Member.id)
-    return list(db.session.scalars(query.with_for_update(key_share=True)))
+    query = select(Member.id).where(Member.id.in_(members))
+    return list(db.session.scalars(locking_members(query)))
 
 
 def _keep(badge_id: int, award_ids: list[int], members: int, actor: Actor) -> int:
@@ -132,11 +132,8 @@ def get(group_id: int) -> GroupRevocation:
 
 
 def can_undo(group: GroupRevocation, actor: Actor) -> bool:
-    return (
-        group.undone_at is None
-        and actor.staff_id is not None
-        and group.created_by == actor.staff_id
-        and actor.at - group.created_at <= UNDO_FOR
+    return group.undone_at is None and undo_rules.can_undo(
+        group.created_by, group.created_at, actor
     )
 
 
@@ -157,12 +154,9 @@ def undo(group_id: int, actor: Actor) -> Undone:
     lock_shared()
     group = get(group_id)
     db.session.refresh(group, with_for_update={"of": GroupRevocation})
-    if group.created_by is None or group.created_by != actor.staff_id:
-        raise DomainError("awards.undo_not_yours")
-    if group.undone_at is not None:
+    if group.undone_at is not None and group.created_by == actor.staff_id:
         return Undone(group, 0, 0, False)
-    if not can_undo(group, actor):
-        raise DomainError("awards.undo_too_late")
+    undo_rules.validate_undo(group.created_by, group.created_at, actor)
     revoked = Award.group_revocation_id == group.id
     member_ids = _lock(select(Award.member_id).where(revoked))
     awards = db.session.execute(select(Award.id, Award.quest_id).where(revoked)).all()

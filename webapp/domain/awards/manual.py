@@ -7,7 +7,6 @@ one active award per quest; batch workers do not take this lock.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from sqlalchemy import update
 
@@ -15,6 +14,7 @@ from webapp.database import db, execute_rowcount
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.awards import queries as award_queries
+from webapp.domain.awards import undo
 from webapp.domain.awards.common import (
     award_by_hand,
     effective_time,
@@ -27,8 +27,6 @@ from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.webhooks import outbox
 from webapp.models import Award, AwardSource, Member, MemberStatus, Role, WebhookEvent
 from webapp.models.award import UNDOABLE
-
-UNDO_FOR = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -117,10 +115,9 @@ def restore(member_id: int, award_id: int, actor: Actor) -> AwardResult:
     revoked = _lock_award(member_id, award_id)
     if revoked.revoked_at is None:
         return AwardResult(revoked, False)
-    if revoked.revoked_by != actor.staff_id or revoked.revoke_source not in UNDOABLE:
+    if revoked.revoke_source not in UNDOABLE:
         raise DomainError("awards.undo_not_yours")
-    if actor.at - revoked.revoked_at > UNDO_FOR:
-        raise DomainError("awards.undo_too_late")
+    undo.validate_undo(revoked.revoked_by, revoked.revoked_at, actor)
     at = effective_time([member_id], [revoked.quest_id], actor)
     made = restore_awards(Award.id == revoked.id, at, actor)
     if made:
@@ -139,8 +136,7 @@ def can_restore(award: Award, actor: Actor) -> bool:
     return (
         award.revoked_at is not None
         and award.revoke_source in UNDOABLE
-        and award.revoked_by == actor.staff_id
-        and actor.at - award.revoked_at <= UNDO_FOR
+        and undo.can_undo(award.revoked_by, award.revoked_at, actor)
     )
 
 

@@ -13,6 +13,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.imports.plan import KEYS, Change, ExistingMember, Plan, RowError, ValidRow
 from webapp.domain.imports.planner import Postpone, plan
+from webapp.domain.lookup import locking_members
 from webapp.domain.normalization import name_words
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
@@ -113,9 +114,9 @@ def word_rows(member: ExistingMember | Member) -> list[dict[str, Any]]:
 
 
 def _lock(member_ids: list[int]) -> set[int]:
-    """Lock members in the order of their IDs, as all bulk writers do; return those not erased concurrently."""
+    """Lock members; return those not erased concurrently."""
     rows = select(Member.id, Member.status).where(in_array(Member.id, member_ids))
-    locked = db.session.execute(rows.order_by(Member.id).with_for_update(key_share=True))
+    locked = db.session.execute(locking_members(rows))
     return {member_id for member_id, status in locked if status != MemberStatus.ERASED}
 
 
