@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
+from sqlalchemy import func, select
 
 from tests.factories import Make
 from tests.pages.client import ReviewingClient
+from webapp.database import db
+from webapp.models import Batch
 
 ZONE = "Unknown time zone “Mars/Base”"
 LINKS = [
@@ -33,6 +37,32 @@ def test_a_page_names_what_it_could_not_read(
     answer = as_admin.get(link)
     assert answer.status_code == 200
     assert sentence in answer.words("main")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sentence"),
+    [
+        ("GET", "/insights/export.csv?days=5", "Choose a period of"),
+        ("GET", "/audit-log/export.csv?from=yesterday", "“yesterday” isn't a valid date."),
+        ("GET", "/members/export.csv?status=gone", "There is no status “gone”."),
+        ("GET", "/badges/1/holders.csv?source=gift", "There is no source “gift”"),
+        ("GET", "/members/batches?status=gone", "There is no status “gone”."),
+        ("POST", "/members/batch?status=gone", "There is no status “gone”."),
+        ("POST", "/members/batches?holds=999", "There is no badge or quest with the number"),
+        ("POST", "/members/selection/export?status=gone", "There is no status “gone”."),
+    ],
+)
+def test_nothing_is_done_with_more_rows_than_the_link_requests(
+    app: Flask, as_admin: ReviewingClient, make: Make, method: str, path: str, sentence: str
+) -> None:
+    """The list is shown instead, and names what it couldn't read."""
+    make.award(make.member().id, make.quest().id)
+    form = {"all": "1"} if method == "POST" else None
+    answer = as_admin.open(path, method=method, data=form, follow_redirects=True)
+    assert answer.mimetype == "text/html"
+    assert sentence in answer.words("main")
+    with app.app_context():
+        assert db.session.scalar(select(func.count(Batch.id))) == 0
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar, TypeVarTuple, Unpack
+from typing import TypeVar, TypeVarTuple
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload
@@ -75,6 +75,6 @@ def require_quest(badge_id: int, quest_id: int) -> Quest:
     return found
 
 
-def locking_members(query: Select[Unpack[Columns]]) -> Select[Unpack[Columns]]:
+def locking_members(query: Select[*Columns]) -> Select[*Columns]:
     """Make a query of members lock them, in the order of their IDs, so that no two callers wait for each other."""
     return query.order_by(Member.id).with_for_update(key_share=True)

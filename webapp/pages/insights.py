@@ -17,7 +17,7 @@ from webapp.models import AwardSource
 from webapp.pages import award_chart
 from webapp.pages.http.authorization import permit
 from webapp.pages.http.downloads import csv_file
-from webapp.pages.http.list_query import QueryReader
+from webapp.pages.http.list_query import QueryReader, require_readable
 from webapp.pages.http.viewer_zone import viewer_zone
 
 blueprint = Blueprint("insights", __name__, url_prefix="/insights")
@@ -61,7 +61,9 @@ def index() -> str:
 @permit(Permission.VIEW)
 def export() -> Response:
     """The awards of each day by source, as the table below the chart."""
-    zone, number, last, _ = _requested(QueryReader(request.args))
+    reader = QueryReader(request.args)
+    zone, number, last, _ = _requested(reader)
+    require_readable(reader.warnings, ".index")
     rows = [
         [
             day.day.isoformat(),

@@ -19,6 +19,7 @@ from webapp.models import Origin
 from webapp.pages.audit_log.query import NO_PERSON, AuditQuery
 from webapp.pages.http.authorization import permit
 from webapp.pages.http.downloads import csv_file
+from webapp.pages.http.list_query import require_readable
 from webapp.pages.http.template_helpers import iso_time
 
 blueprint = Blueprint("audit_log", __name__)
@@ -54,6 +55,7 @@ def index() -> str | Response:
 @permit(Permission.VIEW)
 def export() -> Response:
     query = AuditQuery.of(request.args, search.actors())
+    require_readable(query.warnings, ".index")
     name = f"audit-log-{datetime.now(UTC):%Y-%m-%d}.csv"
     return csv_file(_file(query.filters), name)
 

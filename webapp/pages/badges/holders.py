@@ -25,7 +25,7 @@ from webapp.pages.badges.query import HolderQuery
 from webapp.pages.http.authorization import current_actor, permit
 from webapp.pages.http.downloads import csv_file
 from webapp.pages.http.form import Form
-from webapp.pages.http.list_query import parse_id
+from webapp.pages.http.list_query import parse_id, require_readable
 from webapp.pages.http.request_args import redirect_to
 from webapp.transaction import transaction
 
@@ -35,6 +35,7 @@ from webapp.transaction import transaction
 def export_holders(badge_id: int) -> Response:
     """Stream all holders that match the query as a CSV file (E-4)."""
     query = _query(badge_id)
+    require_readable(query.warnings, ".show", badge_id=badge_id)
     name = f"holders-{badge_id}-{datetime.now(UTC):%Y-%m-%d}.csv"
     return csv_file(_file(query.filters), name)
 

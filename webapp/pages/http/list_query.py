@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo
 
-from flask import url_for
+from flask import abort, redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from webapp.database import LARGEST_ID
@@ -17,6 +17,13 @@ from webapp.pages.http.request_args import parse_number, printable, short
 
 T = TypeVar("T")
 S = TypeVar("S", bound=str)
+
+
+def require_readable(warnings: list[str], endpoint: str, **values: Any) -> None:
+    """Instead of an action on more rows than requested, show the list, which says what was ignored."""
+    if warnings:
+        query = request.query_string.decode("ascii", "replace")
+        abort(redirect(f"{url_for(endpoint, **values)}?{query}", 303))
 
 
 class QueryReader:

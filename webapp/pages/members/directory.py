@@ -29,7 +29,7 @@ from webapp.models.member import ASSIGNABLE_STATUSES
 from webapp.pages.batches.drafts import HeadingForm
 from webapp.pages.http.authorization import current_actor, permit
 from webapp.pages.http.downloads import csv_file
-from webapp.pages.http.list_query import QueryReader
+from webapp.pages.http.list_query import QueryReader, require_readable
 from webapp.pages.http.request_args import form_number
 from webapp.pages.members import blueprint
 from webapp.pages.members.query import LONGEST, MemberQuery, choices
@@ -85,7 +85,7 @@ def suggestions() -> str | Response:
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def export() -> Response:
     """Stream all members that match the query as a CSV file (D-2)."""
-    return export_csv(current_query().filters)
+    return export_csv(readable_query().filters)
 
 
 def export_csv(filters: MemberFilters) -> Response:
@@ -96,13 +96,13 @@ def export_csv(filters: MemberFilters) -> Response:
 @permit(Permission.BATCH_UNLOCK)
 def create_batch() -> Response:
     """Create a draft with all members that match; if too many for one batch, split them after confirmation (D-3)."""
-    return create_draft(current_query().filters)
+    return create_draft(readable_query().filters)
 
 
 @blueprint.get("/batches")
 @permit(Permission.BATCH_UNLOCK)
 def several_batches() -> ResponseReturnValue:
-    query = current_query()
+    query = readable_query()
     if from_directory.number_of(directory.count(query.filters), _limit()) <= 1:
         return redirect(query.url(), 303)
     return _several(query, HeadingForm(name="Members"))
@@ -111,7 +111,7 @@ def several_batches() -> ResponseReturnValue:
 @blueprint.post("/batches")
 @permit(Permission.BATCH_UNLOCK)
 def create_batches() -> ResponseReturnValue:
-    query, form = current_query(), HeadingForm.sent()
+    query, form = readable_query(), HeadingForm.sent()
     try:
         with transaction():
             made = from_directory.create_several(
@@ -168,6 +168,13 @@ def _limit() -> int:
 
 def current_query() -> MemberQuery:
     return MemberQuery.of(request.args, listing.tree())
+
+
+def readable_query() -> MemberQuery:
+    """The query of an action on all members of the list."""
+    query = current_query()
+    require_readable(query.warnings, "members.index")
+    return query
 
 
 def _file(filters: MemberFilters) -> Iterator[bytes]:

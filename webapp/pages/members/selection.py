@@ -13,7 +13,7 @@ from webapp.messages import message
 from webapp.pages.http.authorization import may, permit
 from webapp.pages.http.list_query import parse_id
 from webapp.pages.members import blueprint
-from webapp.pages.members.directory import create_draft, current_query, export_csv
+from webapp.pages.members.directory import create_draft, current_query, export_csv, readable_query
 
 
 @blueprint.post("/selection/award")
@@ -52,7 +52,7 @@ def export_selected() -> Response:
 def _selected() -> MemberFilters | None:
     """Return filters for the selected members: with `all`, those of the list; None if nothing is selected."""
     if request.form.get("all"):
-        return current_query().filters
+        return readable_query().filters
     ids = tuple(number for number in map(parse_id, request.form.getlist("member")) if number)
     return MemberFilters(ids=ids) if ids else None
 
