@@ -145,7 +145,7 @@ def test_a_restored_database_equals_the_original(
     """R12, I130: every row of every table, between all kinds of databases; afterwards it works and counts correctly."""
     file = tmp_path / "laurel.backup"
     before = everything(lived_in)
-    assert done(run(lived_in, "backup", str(file))).startswith("Writing")
+    assert done(run(lived_in, "backup", str(file))).startswith("Backup written")
     assert everything(lived_in) == before
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "from the backup of" in done(run(elsewhere, "restore", str(file)))

@@ -1,11 +1,12 @@
 """`laurel …`: the command line, to run and manage the console."""
 
 from importlib import import_module
+from typing import Any
 
 import click
 
 from webapp import package
-from webapp.config import SettingError
+from webapp.cli.errors import errors_as_messages, os_errors_as_messages
 
 # Imported only when used: `laurel web` doesn't load what `members import` needs.
 COMMANDS = {
@@ -25,7 +26,7 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """The commands of `COMMANDS`; an invalid setting ends them with a message instead of a traceback."""
+    """The commands of `COMMANDS`; errors end them with a message instead of a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -38,17 +39,20 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        try:
+        with errors_as_messages():
             return super().invoke(ctx)
-        except SettingError as error:
-            raise click.ClickException(str(error)) from error
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        with os_errors_as_messages():
+            return super().main(*args, **extra)
 
 
-@click.group(cls=Commands)
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name=package.DISTRIBUTION)
 def main() -> None:
     """Laurel, a badge console for online communities.
 
     “laurel start” runs everything on one machine. All settings are environment variables; the
-    operations guide lists them.
+    operations guide lists them. The exit status is 1 if a request is rejected or something fails,
+    and 2 for wrong usage.
     """

@@ -15,6 +15,7 @@ from webapp.cli.csv_import import (
     progress,
     report_and_exit,
 )
+from webapp.cli.output import tell
 from webapp.cli.settings import current_actor
 from webapp.domain.activities import csv_import
 from webapp.domain.activities.csv_import import CHUNK, ImportResult
@@ -59,7 +60,7 @@ def take_in(file: BinaryIO, encoding: str, actor: Actor, done: ImportResult) -> 
     sheet = stream(file, encoding=encoding)
     columns = csv_import.places(sheet.shape)
     for remark in sheet.remarks:
-        click.echo(remark, err=True)
+        tell(str(remark))
     with progress(file, "Counting") as move:
         for chunk in chunks(sheet.rows, CHUNK):
             with counting(done), transaction():

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import codecs
-import json
 import os
-import shutil
-import stat
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, Protocol, TypeVar, cast
+from typing import Any, BinaryIO, NoReturn, Protocol, TypeVar
 
 import click
 
+from webapp.cli.files import input_argument, open_input
+from webapp.cli.output import json_option, progress_bar, show, tell
 from webapp.cli.settings import command_app
 from webapp.database import DB_UNAVAILABLE, db
 from webapp.domain.csv_files.decoding import NAMES
@@ -62,10 +59,7 @@ class ImportOutcome(Protocol):
 def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument and options of a command that imports a file."""
     for decorator in (
-        click.argument(
-            "file",
-            type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
-        ),
+        input_argument,
         click.option(
             "--encoding",
             default="",
@@ -73,12 +67,7 @@ def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="NAME",
             help="The file's encoding if it isn't UTF-8, such as windows-1252.",
         ),
-        click.option(
-            "--json",
-            "as_json",
-            is_flag=True,
-            help="Print the result as one JSON object. All other output goes to standard error.",
-        ),
+        json_option,
     ):
         command = decorator(command)
     return command
@@ -118,7 +107,7 @@ def _take_file(
 ) -> str:
     stopped = ""
     try:
-        with open_file(path) as file:
+        with open_input(path) as file:
             check_encoding(file, encoding)
             take_in(file)
     except DomainError as refused:
@@ -142,22 +131,6 @@ def _take_file(
     except DB_UNAVAILABLE:
         stopped = stopped or LOST
     return stopped
-
-
-@contextmanager
-def open_file(path: Path) -> Iterator[BinaryIO]:
-    if str(path) != "-" and stat.S_ISREG(path.stat().st_mode):
-        with path.open("rb") as file:
-            yield file
-        return
-    with tempfile.TemporaryFile(prefix="laurel-") as copy:  # on disk: it may be of any length
-        if str(path) == "-":
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-        else:
-            with path.open("rb") as pipe:
-                shutil.copyfileobj(pipe, copy)
-        copy.seek(0)
-        yield cast(BinaryIO, copy)
 
 
 def check_encoding(file: BinaryIO, encoding: str) -> None:
@@ -195,8 +168,7 @@ def counting(done: ImportOutcome) -> Iterator[None]:
 
 @contextmanager
 def progress(file: BinaryIO, label: str) -> Iterator[Callable[[], None]]:
-    length = os.fstat(file.fileno()).st_size
-    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+    with progress_bar(label, os.fstat(file.fileno()).st_size) as bar:
         yield lambda: bar.update(file.tell() - bar.pos)
 
 
@@ -204,23 +176,23 @@ def report_and_exit(
     counts: str, numbers: dict[str, Any], done: ImportOutcome, stopped: str, *, as_json: bool
 ) -> NoReturn:
     """Print the result and exit: with 0 if everything was imported, else with 1."""
+    report = {
+        **numbers,
+        "skipped": done.bad,
+        "skipped_rows": as_rows(done.problems),
+        "warned": done.warned,
+        "warnings": as_rows(done.notes),
+        "error": stopped or None,
+    }
+    lines = [
+        counts,
+        *list_of(done.problems, done.bad, "Line"),
+        *map(str, done.remarks),
+        *list_of(done.notes, done.warned, "Warning, line"),
+    ]
+    show("\n".join(lines), report, as_json=as_json)
     if as_json:
-        report = {
-            **numbers,
-            "skipped": done.bad,
-            "skipped_rows": as_rows(done.problems),
-            "warned": done.warned,
-            "warnings": as_rows(done.notes),
-            "error": stopped or None,
-        }
-        click.echo(json.dumps(report, ensure_ascii=False))
-        click.echo(counts, err=True)
-    else:
-        click.echo(counts)
-        list_problems(done.problems, done.bad)
-        for remark in done.remarks:
-            click.echo(remark)
-        list_problems(done.notes, done.warned, "Warning, line")
+        tell(counts)
     if stopped:
         raise click.ClickException(stopped)
     raise SystemExit(1 if done.bad else 0)
@@ -245,10 +217,8 @@ def as_rows(problems: list[tuple[int, list[Message]]]) -> list[dict[str, Any]]:
     return [{"line": line, "reason": join(messages)} for line, messages in problems]
 
 
-def list_problems(
-    problems: list[tuple[int, list[Message]]], number: int, line: str = "Line"
-) -> None:
+def list_of(problems: list[tuple[int, list[Message]]], number: int, line: str) -> Iterator[str]:
     for at, messages in problems[:SHOWN]:
-        click.echo(f"{line} {at}: {join(messages)}")
+        yield f"{line} {at}: {join(messages)}"
     if number > SHOWN:
-        click.echo(f"… and {number - SHOWN:,} more.")
+        yield f"… and {number - SHOWN:,} more."

@@ -7,8 +7,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from webapp import package
+from webapp.cli.output import json_option, show
 from webapp.cli.settings import load_settings
 from webapp.config import Settings
+from webapp.database.version import newest_revision
 
 
 @click.group()
@@ -17,13 +19,14 @@ def db() -> None:
 
 
 @db.command("upgrade")
-def upgrade_command() -> None:
+@json_option
+def upgrade_command(as_json: bool) -> None:
     """Upgrade the database to this version's schema.
 
     Does nothing if it's up to date.
     """
     upgrade(load_settings())
-    click.echo("The database is up to date.")
+    show("The database is up to date.", {"revision": newest_revision()}, as_json=as_json)
 
 
 def upgrade(settings: Settings) -> None:

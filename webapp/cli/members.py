@@ -19,6 +19,7 @@ from webapp.cli.csv_import import (
     progress,
     report_and_exit,
 )
+from webapp.cli.output import tell
 from webapp.cli.settings import current_actor
 from webapp.database import db
 from webapp.domain.actor import Actor
@@ -83,7 +84,7 @@ def take_in(file: BinaryIO, encoding: str, actor: Actor, done: ImportProgress) -
     if "external_id" not in sheet.shape.columns:
         raise DomainError(member_columns.NO_ID)
     for remark in sheet.remarks:
-        click.echo(remark, err=True)
+        tell(str(remark))
     rows = member_columns.incoming(sheet, member_columns.guess(sheet.shape))
     label = "Dry run" if done.imagined is not None else "Importing"
     with progress(file, label) as move:

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import ProgrammingError
 
 from webapp import create_app
+from webapp.cli.errors import reason
 from webapp.config import SettingError, Settings, data_folder, load
 from webapp.database import DB_UNAVAILABLE, db
 from webapp.database.version import newest_revision, revision
@@ -61,12 +62,9 @@ def check_database() -> None:
         known = ""
     except DB_UNAVAILABLE as problem:
         if "no such table" not in str(problem):
-            reason = (
-                str(problem.orig).strip().partition("\n")[0]
-                if isinstance(problem, DBAPIError)
-                else problem
-            )
-            raise click.ClickException(f"The database can't be reached: {reason}.") from None
+            raise click.ClickException(
+                f"The database can't be reached: {reason(problem)}."
+            ) from None
         known = ""
     finally:
         db.session.rollback()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
 import click
 
+from webapp.cli.files import standard_input
+from webapp.cli.output import json_option, minute, show, table
 from webapp.cli.settings import command_app, current_actor, load_settings
-from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.staff import accounts, administration, password_links, two_factor
+from webapp.domain.staff.administration import Account
 from webapp.models import Role
 from webapp.transaction import transaction
 
@@ -45,74 +45,104 @@ def group() -> None:
 @click.option("--name", default="", help="Their name, shown to colleagues.")
 @from_stdin
 @as_link
-def add(email: str, role: str, name: str, password_stdin: bool, link: bool) -> None:
+@json_option
+def add(email: str, role: str, name: str, password_stdin: bool, link: bool, as_json: bool) -> None:
     """Create an account.
 
     Asks for the password, unless you use --link or --password-stdin.
     """
     password = "" if link else read_password(password_stdin)
-    with exit_on_domain_error(), command_app(), transaction():
+    with command_app(), transaction():
         if link:
             person, key = administration.invite(email, name, ROLES[role], current_actor())
-            message = address_of(key)
+            show_link(person.id, key, as_json=as_json)
         else:
             person = accounts.add(email, ROLES[role], password, name, current_actor())
-            message = f"{person.email} can sign in as {person.role.label}."
-    click.echo(message)
+            text = f"{person.email} can sign in as {person.role.label}."
+            show(text, as_data(administration.get(person.id)), as_json=as_json)
+
+
+@group.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List all accounts by name, disabled ones last."""
+    with command_app():
+        found = administration.list_accounts()
+    header = ("Email", "Role", "Status", "Two-factor", "Last seen (UTC)", "Name")
+    rows = [
+        (
+            account.person.email,
+            account.person.role_label,
+            account.status,
+            "On" if account.factor_since else "Off",
+            minute(account.seen_at, "Never"),
+            account.person.name,
+        )
+        for account in found
+    ]
+    show(table(header, rows), [as_data(account) for account in found], as_json=as_json)
 
 
 @group.command("password")
 @click.option("--email", required=True, help="The account's email address.")
 @from_stdin
 @as_link
-def password(email: str, password_stdin: bool, link: bool) -> None:
+@json_option
+def password(email: str, password_stdin: bool, link: bool, as_json: bool) -> None:
     """Change the password of an account.
 
     Asks for the new password, unless you use --link or --password-stdin. Changing the password signs
     the account out everywhere. With --link, the current password works until the link is used.
     """
     new = "" if link else read_password(password_stdin)
-    with exit_on_domain_error(), command_app(), transaction():
+    with command_app(), transaction():
         if link:
-            message = address_of(password_links.create(accounts.find(email).id, current_actor()))
+            person = accounts.find(email)
+            show_link(person.id, password_links.create(person.id, current_actor()), as_json=as_json)
         else:
             person = accounts.change_password(email, new, current_actor())
-            message = f"Password changed for {person.email}."
-    click.echo(message)
+            text = f"Password changed for {person.email}."
+            show(text, as_data(administration.get(person.id)), as_json=as_json)
 
 
 @group.command("turn-off-two-factor")
 @click.option("--email", required=True, help="The account's email address.")
-def turn_off_two_factor(email: str) -> None:
+@json_option
+def turn_off_two_factor(email: str, as_json: bool) -> None:
     """Turn off two-factor authentication for an account.
 
     Use it if someone has lost both their app and their recovery codes.
     """
-    with exit_on_domain_error(), command_app(), transaction():
+    with command_app(), transaction():
         person = accounts.find(email)
-        was_on = two_factor.remove(person.id, current_actor())
-        status = "now" if was_on else "already"
-        message = f"Two-factor authentication is {status} off for {person.email}."
-    click.echo(message)
+        status = "now" if two_factor.remove(person.id, current_actor()) else "already"
+        text = f"Two-factor authentication is {status} off for {person.email}."
+        show(text, as_data(administration.get(person.id)), as_json=as_json)
 
 
-def address_of(key: str) -> str:
-    return load_settings().address + password_links.URL_PREFIX + key
+def show_link(staff_id: int, key: str, *, as_json: bool) -> None:
+    link = load_settings().address + password_links.URL_PREFIX + key
+    show(link, {**as_data(administration.get(staff_id)), "link": link}, as_json=as_json)
 
 
-@contextmanager
-def exit_on_domain_error() -> Iterator[None]:
-    """End the command with the message of a domain error."""
-    try:
-        yield
-    except DomainError as refused:
-        raise click.ClickException(refused.message) from None
-    except NotFoundError as missing:
-        raise click.ClickException(str(missing)) from None
+def as_data(account: Account) -> dict[str, Any]:
+    return {
+        "id": str(account.person.id),
+        "email": account.person.email,
+        "name": account.person.name,
+        "role": account.person.role,
+        "status": account.status.lower(),
+        "two_factor": account.factor_since is not None,
+        "created_at": account.person.created_at,
+        "seen_at": account.seen_at,
+    }
 
 
 def read_password(from_input: bool) -> str:
     """Read the password from the first line of standard input, or ask for it twice without showing it."""
-    if from_input:
-        return sys.stdin.readline().rstrip("\r\n")
-    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    if not from_input:
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    try:
+        return standard_input().readline().decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise click.ClickException("The password isn't in UTF-8.") from None
