@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,9 @@ from tests.api.conftest import Caller
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.models import AuditEvent, Member
+from webapp.domain.members import directory
+from webapp.domain.members.filters import MemberFilters
+from webapp.models import AuditEvent, Award, Member
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
@@ -144,13 +147,13 @@ def test_a_thousand_are_imported_with_a_result_for_each(app: Flask, lms: Caller)
     assert lms.post("/member-imports", {"members": [people[0]] * 1001}).status_code == 422
 
 
-def pages(lms: Caller, query: str) -> list[str]:
-    """The usernames of a whole list, in pages of three."""
+def pages(lms: Caller, query: str, limit: int = 3) -> list[str]:
+    """The usernames of a whole list, read in pages."""
     found, cursor = [], ""
     while True:
-        page = lms.get(f"/members?limit=3&{query}{cursor}").json
+        page = lms.get(f"/members?limit={limit}&{query}{cursor}").json
         assert page is not None
-        assert 0 < len(page["items"]) <= 3 or (not found and page["next"] is None)
+        assert 0 < len(page["items"]) <= limit or (not found and page["next"] is None)
         found += [one["username"] for one in page["items"]]
         if page["next"] is None:
             return found
@@ -179,6 +182,31 @@ def test_members_are_searched_in_parts(lms: Caller, make: Make) -> None:
     assert len(everybody) == 8
 
 
+def test_search_finds_and_orders_members_as_the_page_does(
+    app: Flask, lms: Caller, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A-9: exact matches first, then starts, then words of names in any order, with or without accents."""
+    for name, full, external_id in (
+        ("anna", "Zoë Kovač", "1"),
+        ("annabel", "", "2"),
+        ("b1", "Anna Novák", "anna"),
+        ("b2", "Novak, Anna", "4"),
+        ("b3", "Hannah Novak", "5"),
+        ("b4", "Anna-Maria Short", "6"),
+    ):
+        make.member(name, name=full, email=f"{external_id}@example.org", external_id=external_id)
+    for text in ("anna", "novak an", "kovac", "an", "ANNA NOV", "zoe kov"):
+        with app.app_context():
+            listed = directory.page(MemberFilters(text=text)).members
+            expected = [member.username for member in listed]
+        for limit, most in ((1, 9), (2, 9), (3, 9), (1, 0), (2, 0), (3, 0)):
+            with monkeypatch.context() as patch:
+                patch.setattr("webapp.domain.members.search.COLLECT_LIMIT", most)
+                assert pages(lms, f"q={quote(text)}", limit) == expected, text
+    assert pages(lms, "q=anna") == ["b1", "anna", "annabel", "b2", "b4"]
+    assert pages(lms, "q=novak%20an") == ["b1", "b2"]
+
+
 def test_members_who_hold_a_quest(lms: Caller, make: Make, monkeypatch: Any) -> None:
     """A-2: both few and many holders."""
     ids, quest = make.members(9), make.quest()
@@ -186,7 +214,7 @@ def test_members_who_hold_a_quest(lms: Caller, make: Make, monkeypatch: Any) -> 
         make.award(member, quest.id)
     make.award(ids[5], quest.id, revoked_at=make.member().joined_at)
     for few in (5_000, 0):
-        monkeypatch.setattr("webapp.domain.members.queries.FEW", few)
+        monkeypatch.setattr("webapp.domain.members.search.COLLECT_LIMIT", few)
         assert pages(lms, f"holds={quest.id}") == ["user1", "user2", "user3", "user4"]
         assert pages(lms, f"holds={quest.id}&q=USER3") == ["user3"]
     assert pages(lms, "holds=abc") == []
@@ -288,3 +316,69 @@ def test_invalid_values_of_a_single_member_are_rejected(lms: Caller) -> None:
         assert lms.put("/members/1", {"username": "anna", **body}).status_code == 422
     assert lms.put("/members/1.23457E+17", {"username": "anna"}).status_code == 422
     assert lms.put("/members/123456789012345000", {"username": "anna"}).status_code == 201
+
+
+def test_null_removes_the_email_or_name(lms: Caller) -> None:
+    """A-9: fields that are left out stay; what a member can't be without can't be null."""
+    anna = {"username": "anna", "email": "anna@example.org", "name": "Anna Novák"}
+    assert lms.put("/members/1", anna).status_code == 201
+    kept = lms.put("/members/1", {"status": "active"}).json
+    assert kept is not None
+    assert (kept["email"], kept["name"]) == ("anna@example.org", "Anna Novák")
+    for body, email, name in (
+        ({"email": None}, None, "Anna Novák"),
+        ({"name": None}, None, ""),
+        (anna, "anna@example.org", "Anna Novák"),
+        ({"name": ""}, "anna@example.org", ""),
+    ):
+        put = lms.put("/members/1", body).json
+        assert put is not None
+        assert (put["username"], put["email"], put["name"]) == ("anna", email, name)
+    assert pages(lms, "q=novak") == []
+    for field in ("username", "status", "joined_at"):
+        answer = lms.put("/members/1", {field: None})
+        assert answer.status_code == 422
+        assert answer.json is not None
+        assert answer.json["errors"][0]["pointer"] == f"#/{field}"
+
+
+def test_an_email_can_pass_to_another_member_in_one_request(lms: Caller) -> None:
+    """A-9: removed from one and given to another, in whatever order."""
+    lms.put("/members/1", {"username": "anna", "email": "team@example.org"})
+    lms.put("/members/2", {"username": "boris"})
+    for giver, taker in (("1", "2"), ("2", "1")):
+        moved = [{"id": taker, "email": "team@example.org"}, {"id": giver, "email": None}]
+        told = lms.post("/member-imports", {"members": moved}).json
+        assert told is not None
+        assert [(one["status"], one["warnings"]) for one in told["results"]] == [
+            ("updated", [])
+        ] * 2
+        read = [lms.get(f"/members/{one}").json or {} for one in (giver, taker)]
+        assert [one["email"] for one in read] == [None, "team@example.org"]
+    again = lms.post("/member-imports", {"members": moved}).json
+    assert again is not None
+    assert (again["unchanged"], again["updated"]) == (2, 0)
+
+
+def test_a_member_is_erased(
+    app: Flask, lms: Caller, key_for: Callable[..., Caller], community: dict[str, Any], make: Make
+) -> None:
+    """A-9, D-5: as on the page; needs its own scope; repeating it says that there is no such member."""
+    award = make.award(community["anna"].id, community["quest"].id, reason="For Anna")
+    writer = key_for("Writer", "members:write")
+    assert writer.delete("/members/4821").status_code == 403
+    assert lms.delete("/members/4821").status_code == 204
+    assert lms.delete("/members/4821").status_code == 404
+    assert lms.get("/members/4821").status_code == 404
+    assert lms.delete("/members/eu%2F42%20%C3%BC%3F").status_code == 204
+    with app.app_context():
+        erased = select(AuditEvent.actor, AuditEvent.detail).where(
+            AuditEvent.verb == "member.erased"
+        )
+        assert db.session.execute(erased.order_by(AuditEvent.id)).all() == [
+            ('API key "LMS"', {"awards": 1}),
+            ('API key "LMS"', {"awards": 0}),
+        ]
+        kept = db.session.get_one(Award, award.id)
+        assert (kept.reason, kept.revoked_at) == ("", None)
+    assert lms.put("/members/4821", {"username": "anna"}).status_code == 201

@@ -1,4 +1,4 @@
-"""Members: searching, reading, creating and updating them by the community's own ID."""
+"""Members: searching, reading, creating, updating and erasing them by the community's own ID."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from webapp.api.framework.operations import Call, Reply, operation
 from webapp.api.framework.problems import FieldError, invalid
 from webapp.domain.actor import Actor
 from webapp.domain.awards import queries as award_queries
+from webapp.domain.erasure import erase
 from webapp.domain.imports import columns as member_columns
 from webapp.domain.imports import import_rows
 from webapp.domain.imports.import_rows import ImportProgress
 from webapp.domain.imports.plan import ImportRow, RowError
+from webapp.domain.members import directory
 from webapp.domain.members import queries as member_queries
+from webapp.domain.members.filters import MemberFilters
 from webapp.domain.permissions import Scope
 from webapp.messages import join
 from webapp.schemas.common import number_of
@@ -28,6 +31,8 @@ from webapp.schemas.members import (
     MemberWithAwards,
 )
 
+_FIELDS = {"joined_at": "joined"}  # with another name in the domain
+
 
 @operation(
     "GET",
@@ -40,12 +45,16 @@ from webapp.schemas.members import (
     example={"query": {"q": "an", "limit": "10"}},
 )
 def search_members(call: Call) -> Reply:
-    """Returns members whose username, email or ID starts with `q`, in this order.
+    """Returns the members that the same search finds on the members page, in the same order.
 
-    Without `q`, returns all members, sorted by username.
+    A username, email or ID that is exactly `q` comes first, then those that start with it, then names with words that
+    start with the words of `q`, in any order and without regard to accents. Without `q`, returns all members, sorted by
+    username.
     """
     params: MemberListParams = call.query
-    page = member_queries.page(params.q, number_of(params.holds), params.after, params.limit)
+    holds = number_of(params.holds)
+    filters = MemberFilters(params.q, holds=() if holds is None else ((holds,),))
+    page = directory.positions(filters, params.after, params.limit)
     items = [MemberOut.of(member) for member in page.items]
     following = params.cursor_to(page.after)
     return Reply(200, MemberPage.model_construct(items=items, next=following))
@@ -89,7 +98,8 @@ def read_member(_call: Call, member_id: str) -> Reply:
 def put_member(call: Call, member_id: str) -> Reply:
     """Creates a member with this ID (201), or updates the fields you send (200).
 
-    Fields you leave out stay as they are. Sending the same request again changes nothing.
+    Fields you leave out stay as they are; null removes the email or name. Sending the same request again changes
+    nothing.
 
     Returns 422 if a value is invalid, if the username or email belongs to another member, or if a new member has no
     username. You can reuse the username of a member who has left.
@@ -133,7 +143,8 @@ def import_members(call: Call) -> Reply:
     date or status is invalid, the member is imported without it, with a warning. All members are checked together,
     so they can swap usernames.
 
-    No one is deleted, and fields you leave out stay as they are. Sending the same request again changes nothing.
+    No one is deleted. Fields you leave out stay as they are; null removes the email or name. Sending the same request
+    again changes nothing.
     """
     body: MemberImports = call.body
     rows = [_incoming(line, member.id, member) for line, member in enumerate(body.members, start=1)]
@@ -162,6 +173,29 @@ def import_members(call: Call) -> Reply:
     return Reply(200, answer)
 
 
+@operation(
+    "DELETE",
+    "/members/<member:member_id>",
+    Scope.MEMBERS_ERASE,
+    tag="Members",
+    summary="Erase a member",
+    responses={204: None},
+    problems=(404,),
+    example={"path": {"member_id": "4823"}},
+)
+def erase_member(call: Call, member_id: str) -> Reply:
+    """Erases a member permanently: their ID, username, email, name, activity and the reasons of their awards.
+
+    Their awards still count in totals, without saying whose they were. If you later send a member with the same ID, a
+    new member is created.
+
+    Returns 404 if no member has this ID, also if you've already erased them. So after a lost response, 404 means that
+    nothing is left to erase.
+    """
+    erase.erase(member_queries.by_external_id(member_id).id, call.actor)
+    return Reply(204)
+
+
 def _wrong(fault: RowError) -> FieldError:
     if fault.field == "external_id":
         return FieldError(str(fault.message), parameter="member_id")
@@ -182,13 +216,10 @@ def _import(rows: list[ImportRow], actor: Actor) -> ImportProgress:
 
 
 def _incoming(line: int, external_id: str, member: MemberIn | MemberImport) -> ImportRow:
-    joined = member.joined_at
-    return member_columns.row_from_fields(
-        line,
-        external_id,
-        username=member.username or "",
-        email=member.email or "",
-        name=member.name or "",
-        joined=joined.isoformat() if isinstance(joined, datetime) else joined or "",
-        status=member.status or "",
-    )
+    fields: dict[str, str | None] = {
+        _FIELDS.get(name, name): value.isoformat() if isinstance(value, datetime) else value
+        for name, value in member.model_dump(exclude_unset=True, exclude={"id"}).items()
+    }
+    if fields.get("name") == "":  # as the API itself writes it
+        fields["name"] = None
+    return member_columns.row_from_fields(line, external_id, **fields)

@@ -10,6 +10,7 @@ from webapp.models import Role
 class Scope(StrEnum):
     MEMBERS_READ = "members:read"
     MEMBERS_WRITE = "members:write"
+    MEMBERS_ERASE = "members:erase"
     BADGES_READ = "badges:read"
     AWARDS_READ = "awards:read"
     AWARDS_WRITE = "awards:write"
@@ -25,6 +26,7 @@ class Scope(StrEnum):
 _SCOPES = {
     Scope.MEMBERS_READ: "search and read members",
     Scope.MEMBERS_WRITE: "create and update members",
+    Scope.MEMBERS_ERASE: "erase members permanently",
     Scope.BADGES_READ: "read badges and their quests",
     Scope.AWARDS_READ: "read awards",
     Scope.AWARDS_WRITE: "award and revoke badges",
@@ -70,6 +72,15 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
 
 def may(role: str | None, permission: Permission) -> bool:
     return role in ALLOWED[permission]
+
+
+# A key can't do what the person who creates it may not do.
+_GRANTED_BY = {Scope.MEMBERS_ERASE: Permission.MANAGE_MEMBER_STATUS}
+
+
+def grantable(role: str) -> list[Scope]:
+    """Return the scopes that a person may give to a key."""
+    return [scope for scope in Scope if scope not in _GRANTED_BY or may(role, _GRANTED_BY[scope])]
 
 
 def is_reduced(before: Role, after: Role) -> bool:

@@ -39,6 +39,8 @@ NextCursor = Annotated[
     Field(description="The `cursor` of the next page; null on the last page.", examples=[None]),
 ]
 
+LEFT_OUT: Any = None  # the default of an optional field that can't be null
+
 
 def _year(moment: datetime) -> datetime:
     if not 1900 < moment.year < 3000:

@@ -9,6 +9,7 @@ from pydantic import Field
 from webapp.models import Award, Member
 from webapp.schemas.awards import AwardOut
 from webapp.schemas.common import (
+    LEFT_OUT,
     Index,
     InputModel,
     Key,
@@ -32,13 +33,14 @@ class MemberListParams(PageParams):
     """Filters for members."""
 
     list_name = "members"
-    list_order = (int, str)
+    list_order = (int, str, int)
 
     q: Annotated[
         str,
         Field(
             max_length=320,
-            description="Only members whose username, email or ID starts with this text.",
+            description="Only members whose username, email or ID starts with this text, or whose name has words that "
+            "start with its words.",
         ),
     ] = ""
     holds: Annotated[
@@ -92,21 +94,23 @@ class MemberIn(InputModel):
     """A member's data. Fields you leave out stay as they are. A new member needs a username."""
 
     username: Annotated[
-        Username | None, Field(description="The member's username. Required for a new member.")
+        Username, Field(description="The member's username. Required for a new member.")
+    ] = LEFT_OUT
+    email: Annotated[
+        Email | None, Field(description="The member's registered email; null removes it.")
     ] = None
-    email: Annotated[Email | None, Field(description="The member's registered email.")] = None
-    name: Annotated[Name | None, Field(description="The member's name.")] = None
+    name: Annotated[Name | None, Field(description="The member's name; null removes it.")] = None
     status: Annotated[
-        Status | None,
+        Status,
         Field(description="Only active members can receive badges. New members are active."),
-    ] = None
+    ] = LEFT_OUT
     joined_at: Annotated[
-        Moment | None,
+        Moment,
         Field(
             description="When the member joined: RFC 3339, with its offset from UTC. For new members, the default "
             "is now."
         ),
-    ] = None
+    ] = LEFT_OUT
 
 
 class MemberImport(InputModel):
@@ -116,21 +120,23 @@ class MemberImport(InputModel):
         Text, Field(min_length=1, max_length=190, description="Your own ID of the member.")
     ]
     username: Annotated[
-        str | None, Field(description="The member's username. Required for a new member.")
+        str, Field(description="The member's username. Required for a new member.")
+    ] = LEFT_OUT
+    email: Annotated[
+        str | None, Field(description="The member's registered email; null removes it.")
     ] = None
-    email: Annotated[str | None, Field(description="The member's registered email.")] = None
-    name: Annotated[str | None, Field(description="The member's name.")] = None
+    name: Annotated[str | None, Field(description="The member's name; null removes it.")] = None
     status: Annotated[
-        str | None,
+        str,
         Field(description="`active`, `suspended` or `left`. New members are active."),
-    ] = None
+    ] = LEFT_OUT
     joined_at: Annotated[
-        str | None,
+        str,
         Field(
             description="When the member joined: a date or a time, in ISO 8601 or RFC 2822. Without an offset, it is "
             "in UTC. For new members, the default is now."
         ),
-    ] = None
+    ] = LEFT_OUT
 
 
 class MemberImports(InputModel):

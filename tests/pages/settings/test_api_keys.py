@@ -58,6 +58,19 @@ def test_a_key_is_made_shown_once_and_revoked(app: Flask, as_dev: ReviewingClien
     assert verbs == ["key.made", "key.revoked"]
 
 
+def test_only_admins_make_keys_that_erase_members(
+    as_dev: ReviewingClient, as_admin: ReviewingClient
+) -> None:
+    """A-9: no one gives a key more than they may do themselves."""
+    scope = "members:erase"
+    assert scope not in as_dev.get("/settings/api-keys/new").text
+    assert scope in as_admin.get("/settings/api-keys/new").text
+    refused = as_dev.post("/settings/api-keys", {**NEW, "scopes": [scope]})
+    assert refused.status_code == 422
+    assert "Ask an admin to create it." in refused.words("#scopes-error")
+    assert as_admin.post("/settings/api-keys", {**NEW, "scopes": [scope]}).status_code == 201
+
+
 @pytest.mark.parametrize(
     ("changed", "field", "sentence"),
     [

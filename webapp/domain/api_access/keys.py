@@ -18,7 +18,7 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.errors import DomainError
 from webapp.domain.lookup import require
 from webapp.domain.normalization import fold
-from webapp.domain.permissions import Scope
+from webapp.domain.permissions import Scope, grantable
 from webapp.models import ApiKey
 
 PREFIX = "laurel_"  # lets secret scanners find leaked keys
@@ -45,6 +45,11 @@ def create(
         raise DomainError("api_access.scope_missing", "scopes")
     if unknown := sorted(set(scopes) - set(Scope)):
         raise DomainError("api_access.scope_unknown", "scopes", scope=unknown[0][:40])
+    granted = grantable(actor.staff.role) if actor.staff else list(Scope)
+    if refused := sorted(set(scopes) - set(granted)):
+        raise DomainError(
+            "api_access.scope_not_allowed", "scopes", action=Scope(refused[0]).sentence
+        )
     if expires_at is not None and expires_at <= actor.at:
         raise DomainError("api_access.expired_already", "expires")
     text = _new()

@@ -22,6 +22,9 @@ FIELDS = {
 }
 """Fields of a member that an import reads, and their labels."""
 
+CLEARABLE = ("email", "name")
+"""Fields that a member can be without."""
+
 MATCHED = ("external_id", "username", "email")
 NO_ID = "imports.id_column_missing"
 
@@ -80,10 +83,13 @@ def incoming_of(row: Row, name: str, joined: str, status: str) -> ImportRow:
     )
 
 
-def row_from_fields(line: int, external_id: str, **fields: str) -> ImportRow:
-    """Return a row for a member from another system; `fields` are those of FIELDS."""
-    row = row_of(line, {"external_id": external_id, **fields}, [])
-    return incoming_of(row, *(fields.get(field, "") for field in ("name", "joined", "status")))
+def row_from_fields(line: int, external_id: str, **fields: str | None) -> ImportRow:
+    """Return a row for a member from another system; `fields` are those of FIELDS. None empties a field."""
+    texts = {field: text or "" for field, text in fields.items()}
+    row = row_of(line, {"external_id": external_id, **texts}, [])
+    incoming = incoming_of(row, *(texts.get(field, "") for field in ("name", "joined", "status")))
+    cleared = {field for field in CLEARABLE if field in fields and fields[field] is None}
+    return incoming._replace(cleared=frozenset(cleared))
 
 
 def _cell(cells: list[str], place: int | None) -> str:

@@ -271,6 +271,7 @@ def _validate(row: ImportRow, strict: bool) -> ValidRow | list[RowError]:
         tuple(warnings),
         tuple(_doubts(external_id, username, strict)),
         tuple(_hints(external_id, username)),
+        row.cleared,
     )
 
 

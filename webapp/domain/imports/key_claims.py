@@ -19,6 +19,11 @@ class Claims:
         """Open claims in order: claimant to the key they would release ("" for none) and the wanted one."""
         self._waiting: dict[str, deque[str]] = {}
 
+    def release(self, who: str, key: str) -> None:
+        """Free a key whose holder wants no other; call it before the first claim."""
+        if self.holders.get(key) == who:
+            del self.holders[key]
+
     def claim(self, who: str, gives: str, wants: str) -> None:
         self.open[who] = (gives, wants)
         if wants in self.holders:

@@ -34,6 +34,8 @@ class ImportRow(NamedTuple):
     joined: str = ""  # a date or time
     status: str = ""
     warnings: tuple[RowError, ...] = ()
+    cleared: frozenset[str] = frozenset()
+    """The fields to empty, of `columns.CLEARABLE`."""
 
 
 class ValidRow(NamedTuple):
@@ -53,6 +55,7 @@ class ValidRow(NamedTuple):
     """Reasons not to create a member from this row, or rename one by its username."""
     hints: tuple[RowError, ...] = ()
     """Hints if a member is created from this row, or renamed by its username."""
+    cleared: frozenset[str] = frozenset()
 
 
 @dataclass

@@ -276,6 +276,10 @@ class _Planner:
         claims = self.emails
         for who, target in self.targets.items():
             member = self.known.get(who)
+            if member and member.email_key and not target.email_key:
+                claims.release(who, member.email_key)
+        for who, target in self.targets.items():
+            member = self.known.get(who)
             old = member.email_key if member else ""
             if target.email_key and old != target.email_key:
                 claims.claim(who, old, target.email_key)
@@ -398,9 +402,9 @@ def _merged(row: ValidRow, member: ExistingMember | None) -> ExistingMember:
         member.external_id,
         row.username if renamed else member.username,
         row.username_key if renamed else member.username_key,
-        row.email or member.email,
-        row.email_key or member.email_key,
-        row.name or member.name,
+        row.email if row.email or "email" in row.cleared else member.email,
+        row.email_key if row.email or "email" in row.cleared else member.email_key,
+        row.name if row.name or "name" in row.cleared else member.name,
         joined.at if joined and not joined.names(member.joined_at) else member.joined_at,
         str(row.status or member.status),
     )

@@ -8,10 +8,12 @@ from sqlalchemy import func, select
 
 from webapp.database import db
 from webapp.database.arrays import in_array
+from webapp.domain.keyset_pagination import After, KeysetPage
 from webapp.domain.lookup import require
 from webapp.domain.members.filters import EVERYBODY, MemberFilters
+from webapp.domain.members.queries import by_id
 from webapp.domain.members.search import Search
-from webapp.domain.members.sorting import BY_MATCH, SORTS, MemberSort, by_match, place_of
+from webapp.domain.members.sorting import BY_MATCH, SORTS, Cursor, MemberSort, by_match, place_of
 from webapp.domain.pagination import PAGE_SIZE
 from webapp.models import Award, Member
 
@@ -25,6 +27,7 @@ __all__ = [
     "first",
     "get",
     "page",
+    "positions",
 ]
 
 
@@ -75,6 +78,38 @@ def page(
     return _listing(search, ids[:size], before=False, after=len(ids) > size)
 
 
+def positions(filters: MemberFilters, after: After | None, limit: int) -> KeysetPage[Member]:
+    """Return up to `limit` members in the order of the page, for clients that read on from a position.
+
+    A position is 0 within exact matches, else 1 more than the order's first column; then a key, and a member's ID. At
+    most seven queries.
+    """
+    search = Search(filters)
+    searched = by_match(BY_MATCH, filters)
+    named = search.exact() if searched else []
+    place, key, member_id = after or (0, "", 0)
+    mark: Cursor | None = None
+    ids = named if after is None else []
+    if place:
+        mark = (place - 1, key, member_id) if searched else (key,)
+    elif member_id in named:
+        ids = named[named.index(member_id) + 1 :]
+    if len(ids) <= limit:
+        ids = [*ids, *search.page(mark, limit + 1 - len(ids), named)]
+    more = len(ids) > limit
+    ids = ids[:limit]
+    members = by_id(ids)
+    found = [members[one] for one in ids if one in members]
+    return KeysetPage(found, _position(ids[-1], search, named) if more else None)
+
+
+def _position(member_id: int, search: Search, named: list[int]) -> After:
+    if member_id in named:
+        return (0, "", member_id)
+    place = place_of(member_id, search.sort, search.filters) or ("",)
+    return (place[0] + 1, *place[1:]) if len(place) > 1 else (1, *place, 0)
+
+
 def best(text: str, size: int) -> tuple[list[Member], int]:
     """Return the first `size` members for a search text, and how many of them match it exactly.
 
@@ -83,9 +118,7 @@ def best(text: str, size: int) -> tuple[list[Member], int]:
     search = Search(MemberFilters(text=text))
     exact = search.exact()
     ids = [*exact, *search.best(size - len(exact), exact)]
-    rows = {
-        row.id: row for row in db.session.scalars(select(Member).where(in_array(Member.id, ids)))
-    }
+    rows = by_id(ids)
     return [rows[one] for one in ids if one in rows], len(exact)
 
 
@@ -102,9 +135,7 @@ def first(filters: MemberFilters, number: int) -> list[Member]:
 
 
 def _listing(search: Search, ids: list[int], *, before: bool, after: bool) -> MemberListing:
-    rows = {
-        row.id: row for row in db.session.scalars(select(Member).where(in_array(Member.id, ids)))
-    }
+    rows = by_id(ids)
     total, more = search.total(len(ids), whole=not before and not after)
     return MemberListing(
         [rows[member_id] for member_id in ids if member_id in rows],

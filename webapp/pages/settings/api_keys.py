@@ -12,7 +12,7 @@ from htmx_flask import request
 from webapp.domain import dates
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.errors import DomainError
-from webapp.domain.permissions import Permission, Scope
+from webapp.domain.permissions import Permission, grantable
 from webapp.pages.auth.step_up import confirmed
 from webapp.pages.http.authorization import current_actor, permit
 from webapp.pages.http.form import Form
@@ -93,6 +93,8 @@ def revoke(key_id: int) -> ResponseReturnValue:
 
 def _form(form: KeyForm, code: int = 200) -> ResponseReturnValue:
     today = datetime.now(UTC).date()
+    staff = current_actor().staff
+    scopes = grantable(staff.role) if staff else []
     return render_template(
-        "api_keys/new.html", form=form, scopes=list(Scope), first=today.isoformat()
+        "api_keys/new.html", form=form, scopes=scopes, first=today.isoformat()
     ), code
