@@ -76,6 +76,7 @@ class Staff(Base):
     density: Mapped[Density] = mapped_column(
         String(12), default=Density.COMFORTABLE, server_default="comfortable"
     )
+    first_steps_hidden: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     @property
     def display_name(self) -> str:

@@ -13,6 +13,7 @@ from webapp.domain.badges.insights import Day
 from webapp.models import AwardSource
 
 HEIGHT, HEAD, FOOT = 220, 24, 22  # of the drawing; above the bars, and below them for the dates
+TALL = HEIGHT - HEAD - FOOT
 DAILY = 92  # days; a longer period is drawn by week
 WEEK = 7
 MARKS = 5  # dates below the bars
@@ -77,7 +78,7 @@ def draw(days: list[Day]) -> Chart:
     highest = ceiling([sum(day.total for day in group) for group in groups])
     step = 100 / max(1, len(groups))
     bars = [_bar(group, place * step, step, highest) for place, group in enumerate(groups)]
-    lines = [(HEIGHT - FOOT - _tall() * part / 2, highest * part // 2) for part in (1, 2)]
+    lines = [(HEIGHT - FOOT - TALL * part / 2, highest * part // 2) for part in (1, 2)]
     every = max(1, round(len(bars) / MARKS))
     marks = [(bar.middle, bar.first) for bar in bars[every // 2 :: every]]
     return Chart(bars, lines, marks, weekly)
@@ -100,10 +101,6 @@ def round_up(number: int) -> int:
     return top
 
 
-def _tall() -> int:
-    return HEIGHT - HEAD - FOOT
-
-
 def _bar(days: list[Day], left: float, step: float, highest: int) -> Bar:
     by_source: Counter[AwardSource] = Counter()
     for day in days:
@@ -111,7 +108,7 @@ def _bar(days: list[Day], left: float, step: float, highest: int) -> Bar:
     total, floor = by_source.total(), float(HEIGHT - FOOT)
     segments = []
     for source in AwardSource:
-        if height := _tall() * by_source[source] / max(total, highest):
+        if height := TALL * by_source[source] / max(total, highest):
             floor -= height
             segments.append(Segment(source, round(floor, 2), round(height, 2)))
     x, width = round(left + step * 0.1, 2), round(step * 0.8, 2)

@@ -47,7 +47,9 @@ def index() -> str | Response:
     if results.exact:
         return redirect(url_for("members.show", member_id=results.exact.id), 303)
     groups = _groups_of(results, text) if text else _recent()
-    return render_template("search/index.html", groups=groups, text=text, longest=LONGEST)
+    return render_template(
+        "search/index.html", groups=groups, text=text, longest=LONGEST, most=search.MOST
+    )
 
 
 @blueprint.get("/results")

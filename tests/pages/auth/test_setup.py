@@ -84,6 +84,15 @@ def test_the_checklist_checks_itself_off(client: ReviewingClient, make: Make) ->
     assert client.get("/").page.select_one("#first-steps") is None
 
 
+def test_a_person_can_hide_the_checklist(client: ReviewingClient, make: Make) -> None:
+    """Others still see it."""
+    client.sign_in(make.staff(Role.ADMIN))
+    home = client.post("/account/hide-first-steps", follow_redirects=True)
+    assert home.status_code == 200
+    assert home.page.select_one("#first-steps") is None
+    assert steps(client.sign_in(make.staff(Role.DEV)).get("/")) == [False] * 3
+
+
 @pytest.mark.parametrize(("role", "number"), [(Role.DEV, 3), (Role.MANAGER, 3), (Role.SUPPORT, 0)])
 def test_the_checklist_has_what_the_role_can_do(
     client: ReviewingClient, make: Make, role: Role, number: int
@@ -99,6 +108,7 @@ def test_without_badges_nothing_offers_to_award(as_admin: ReviewingClient, make:
     make.badge("Antique", archived_at=datetime.now(UTC))
     for path in ("/", "/badges"):
         assert "Award Badge" not in as_admin.get(path).words("main")
+    assert "Award" not in as_admin.get("/members").words("#selection")
     assert "There are no badges to award yet." in as_admin.get(f"/members/{member.id}").words(
         "#give"
     )
@@ -108,3 +118,4 @@ def test_without_badges_nothing_offers_to_award(as_admin: ReviewingClient, make:
     make.quest()
     for path in ("/", "/badges"):
         assert "Award Badge" in as_admin.get(path).words("main")
+    assert "Award" in as_admin.get("/members").words("#selection")

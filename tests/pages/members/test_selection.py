@@ -37,6 +37,7 @@ def test_a_role_is_offered_what_it_may_do(
     as_admin: ReviewingClient, as_manager: ReviewingClient, as_support: ReviewingClient, make: Make
 ) -> None:
     """R-2, E-5: without any of the actions there is nothing to select, and the URLs are refused."""
+    make.quest()
     (member_id,) = make.members(1)
     for browser, labels in (
         (as_admin, ["Award", "Create batch", "Export"]),

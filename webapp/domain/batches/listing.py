@@ -73,6 +73,7 @@ class BatchListing:
 class QuestChoice(NamedTuple):
     id: int
     name: str
+    open: bool  # it can be awarded
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,13 @@ def _of_day(day_filter: DayFilter, zone: tzinfo) -> ColumnElement[bool]:
 def tree() -> list[BadgeChoice]:
     """Return all badges by name with all their quests, including archived ones that old batches have; one query."""
     rows = db.session.execute(
-        select(Badge.id, Badge.name, Quest.id, Quest.name)
+        select(
+            Badge.id,
+            Badge.name,
+            Quest.id,
+            Quest.name,
+            and_(Quest.archived_at.is_(None), Badge.archived_at.is_(None)),
+        )
         .join(Badge.quests)
         .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, select, update
 
 from webapp.database import db
 from webapp.domain.permissions import Permission, may
@@ -33,11 +33,19 @@ class FirstSteps:
 
     done: dict[Step, bool]
     awardable: bool  # there is a badge that can be awarded
+    hidden: bool
 
     @property
     def next(self) -> Step | None:
-        """The first step that isn't done."""
+        """The first step that isn't done; None also if the person has hidden them."""
+        if self.hidden:
+            return None
         return next((step for step, done in self.done.items() if not done), None)
+
+
+def hide(staff_id: int) -> None:
+    """Hide the first steps from a person. Not in the audit log, because no one else sees it."""
+    db.session.execute(update(Staff).where(Staff.id == staff_id).values(first_steps_hidden=True))
 
 
 def load(staff: Staff) -> FirstSteps:
@@ -53,5 +61,7 @@ def load(staff: Staff) -> FirstSteps:
     ).one()
     done = dict(zip(Step, map(bool, row[:4]), strict=True))
     return FirstSteps(
-        {step: done[step] for step in Step if may(staff.role, _REQUIRES[step])}, bool(row[4])
+        {step: done[step] for step in Step if may(staff.role, _REQUIRES[step])},
+        bool(row[4]),
+        staff.first_steps_hidden,
     )

@@ -8,6 +8,7 @@ from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.home import first_steps
 from webapp.domain.permissions import Permission
 from webapp.domain.staff import accounts, login, sessions, two_factor
 from webapp.models import Density, Theme
@@ -50,6 +51,14 @@ def set_appearance() -> ResponseReturnValue:
         )
     flash("Appearance saved.", "success")
     return redirect(url_for(".index"), 303)
+
+
+@blueprint.post("/hide-first-steps")
+@permit(Permission.VIEW)
+def hide_first_steps() -> ResponseReturnValue:
+    with transaction():
+        first_steps.hide(current_staff.id)
+    return redirect(url_for("home.index"), 303)
 
 
 @blueprint.post("/password")

@@ -41,6 +41,11 @@ class MemberQuery(DatedListQuery):
     before: int | None = None
     counted: bool = False
 
+    @property
+    def awardable(self) -> bool:
+        """True if there is a badge that can be awarded."""
+        return any(quest.open for badge in self.tree for quest in badge.quests)
+
     @classmethod
     def of(cls, args: MultiDict[str, str], tree: list[BadgeChoice]) -> MemberQuery:
         reader = QueryReader(args)
