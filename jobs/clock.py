@@ -34,7 +34,8 @@ def main() -> None:
                     _attempt(task)
                     heart.beat()
                 tidied = time.monotonic()
-            _attempt(periodic.requeue_pending)
+            for task in periodic.EVERY_TICK:
+                _attempt(task)
             heart.beat()
             if stop.wait(settings().tick_seconds):
                 heart.stop()

@@ -10,7 +10,7 @@ from webapp.domain.imports import processing as import_processing
 from webapp.domain.operations import maintenance
 from webapp.domain.rules import backfill, candidates
 from webapp.domain.staff import two_factor
-from webapp.domain.webhooks import deliveries
+from webapp.domain.webhooks import deliveries, event_feed
 from webapp.infrastructure import job_queue
 from webapp.transaction import transaction
 
@@ -37,6 +37,22 @@ def tidy() -> None:
         maintenance.purge_expired(datetime.now(UTC))
 
 
+def place_events() -> None:
+    """Give new events their position in the feed, so that its next reader doesn't wait for it."""
+    if not event_feed.has_unplaced():
+        return
+    placed = event_feed.SLICE
+    while placed == event_feed.SLICE:
+        with transaction():
+            placed = event_feed.place()
+
+
+def purge_events() -> None:
+    """Delete old events; separately, because it keeps others from reading the feed."""
+    with transaction():
+        event_feed.purge(datetime.now(UTC))
+
+
 def reencrypt_secrets() -> None:
     with transaction():
         two_factor.reencrypt_secrets()
@@ -54,6 +70,8 @@ def recount() -> None:
 NOW_AND_THEN = (
     days,
     tidy,
+    purge_events,
     reencrypt_secrets,
     recount,
 )  # separately: a failing task does not block the others
+EVERY_TICK = requeue_pending, place_events

@@ -14,7 +14,7 @@ from webapp.api.framework import openapi, openapi_paths
 from webapp.api.framework.operations import OPERATIONS, Operation
 from webapp.api.framework.problems import ADVICE, TITLES
 from webapp.domain.permissions import Scope
-from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS
+from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS, PAYLOADS
 
 blueprint = Blueprint("api_docs", __name__, url_prefix="/api/docs")
 
@@ -58,7 +58,10 @@ def index() -> ResponseReturnValue:
         ],
         scopes=list(Scope),
         problems=[(kind, *TITLES[kind], ADVICE[kind]) for kind in TITLES],
-        events=EVENT_DESCRIPTIONS,
+        events=[
+            (kind, sentence, PAYLOADS[kind].model.__name__)
+            for kind, sentence in EVENT_DESCRIPTIONS.items()
+        ],
         variables=examples.VARIABLES,
         shell=examples.SHELL.format(address=address),
         first=examples.FIRST,

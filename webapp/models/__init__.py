@@ -7,6 +7,7 @@ from webapp.models.award import Award, AwardSource
 from webapp.models.badge import Badge, Quest
 from webapp.models.batch import Batch, BatchStatus, Entry, Outcome
 from webapp.models.community import Community
+from webapp.models.event import ErasedMember, EventFeed, EventGroup
 from webapp.models.group_award import GroupAward
 from webapp.models.group_revocation import GroupRevocation
 from webapp.models.image import Image
@@ -52,6 +53,9 @@ __all__ = [
     "Density",
     "Endpoint",
     "Entry",
+    "ErasedMember",
+    "EventFeed",
+    "EventGroup",
     "GroupAward",
     "GroupRevocation",
     "IdempotentRequest",

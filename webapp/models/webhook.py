@@ -18,6 +18,13 @@ WAITING = text("state = 'waiting'")
 class WebhookEvent(StrEnum):
     AWARD_CREATED = "award.created"
     AWARD_REVOKED = "award.revoked"
+    AWARD_RESTORED = "award.restored"
+    MEMBER_CREATED = "member.created"
+    MEMBER_CHANGED = "member.changed"
+    MEMBER_ERASED = "member.erased"
+    BADGE_CHANGED = "badge.changed"
+    QUEST_CHANGED = "quest.changed"
+    RULE_CHANGED = "rule.changed"
     BATCH_PUBLISHED = "batch.published"
     BATCH_FINISHED = "batch.finished"
 

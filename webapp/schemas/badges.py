@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from webapp.models import Badge
-from webapp.schemas.common import Key, NextCursor, OutputModel, PageParams, Time, moment
+from webapp.models import Badge, Quest
+from webapp.schemas.common import BadgeShort, Key, NextCursor, OutputModel, PageParams, Time, moment
 
 ArchivedAt = Annotated[
     Time | None,
@@ -40,6 +40,21 @@ class QuestOut(OutputModel):
     holders: Annotated[int, Field(description="How many members have it.", examples=[1330])]
     archived_at: ArchivedAt
 
+    @classmethod
+    def of(cls, quest: Quest) -> Self:
+        return cls.model_construct(**_quest(quest))
+
+
+class QuestWithBadge(QuestOut):
+    """A quest and its badge."""
+
+    badge: Annotated[BadgeShort, Field(description="The quest's badge.")]
+
+    @classmethod
+    def of(cls, quest: Quest) -> Self:
+        badge = BadgeShort.model_construct(id=str(quest.badge.id), name=quest.badge.name)
+        return cls.model_construct(**_quest(quest), badge=badge)
+
 
 class BadgeOut(OutputModel):
     """A badge with its quests."""
@@ -67,15 +82,6 @@ class BadgeOut(OutputModel):
 
     @classmethod
     def of(cls, badge: Badge) -> BadgeOut:
-        quests = [
-            QuestOut.model_construct(
-                id=str(quest.id),
-                name=quest.name,
-                holders=quest.holders,
-                archived_at=moment(quest.archived_at),
-            )
-            for quest in badge.quests
-        ]
         return cls.model_construct(
             id=str(badge.id),
             name=badge.name,
@@ -83,7 +89,7 @@ class BadgeOut(OutputModel):
             received=badge.received,
             holders=badge.holders,
             archived_at=moment(badge.archived_at),
-            quests=quests,
+            quests=[QuestOut.of(quest) for quest in badge.quests],
         )
 
 
@@ -92,3 +98,12 @@ class BadgePage(OutputModel):
 
     items: Annotated[list[BadgeOut], Field(description="The badges on this page.")]
     next: NextCursor
+
+
+def _quest(quest: Quest) -> dict[str, Any]:
+    return {
+        "id": str(quest.id),
+        "name": quest.name,
+        "holders": quest.holders,
+        "archived_at": moment(quest.archived_at),
+    }

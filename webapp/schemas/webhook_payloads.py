@@ -1,44 +1,134 @@
-"""The bodies of webhook requests. They are built when they are sent, so no member's data waits in the outbox."""
+"""What events say, in webhooks and in the feed. Bodies are built when they are sent or read, so no event holds
+personal data."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Protocol
+
+from pydantic import Field
 
 from webapp.domain.awards import queries as award_queries
+from webapp.domain.badges import catalogue
 from webapp.domain.batches import listing
+from webapp.domain.members import queries as member_queries
+from webapp.domain.webhooks import event_feed
 from webapp.models import Delivery, WebhookEvent
 from webapp.models.webhook import TEST
 from webapp.schemas.awards import AwardOut
+from webapp.schemas.badges import BadgeOut, QuestWithBadge
 from webapp.schemas.batches import BatchOut
-from webapp.schemas.common import moment
+from webapp.schemas.common import MemberId, OutputModel, moment
+from webapp.schemas.members import MemberOut
 
 EVENT_DESCRIPTIONS = {
     WebhookEvent.AWARD_CREATED: "A badge was awarded: by staff, the API, a batch or a rule.",
     WebhookEvent.AWARD_REVOKED: "A badge was revoked.",
+    WebhookEvent.AWARD_RESTORED: "Staff undid a revocation: the member has the badge again, by a new award.",
+    WebhookEvent.MEMBER_CREATED: "A member was added.",
+    WebhookEvent.MEMBER_CHANGED: "A member's details or status changed.",
+    WebhookEvent.MEMBER_ERASED: "A member was erased. Delete their personal data too.",
+    WebhookEvent.BADGE_CHANGED: "A badge was created, changed, archived or restored.",
+    WebhookEvent.QUEST_CHANGED: "A quest was created, changed, archived or restored.",
+    WebhookEvent.RULE_CHANGED: "A quest's rule was created, changed or removed.",
     WebhookEvent.BATCH_PUBLISHED: "A batch was published and is being processed.",
     WebhookEvent.BATCH_FINISHED: "A run of a batch finished. The batch's status shows the result.",
 }
-OF_AWARDS = (WebhookEvent.AWARD_CREATED, WebhookEvent.AWARD_REVOKED)
+
+
+class MemberErased(OutputModel):
+    """A member who was erased."""
+
+    id: Annotated[MemberId, Field(description="Your own ID of the member, until they were erased.")]
+
+
+class Subject(Protocol):
+    """What a payload is built from: a delivery, or an event of the feed."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def subject_id(self) -> int: ...
+    @property
+    def at(self) -> datetime: ...
+
+
+def _awards(ids: list[int]) -> Mapping[int, OutputModel]:
+    return {id_: AwardOut.of(award) for id_, award in award_queries.by_id(ids).items()}
+
+
+def _members(ids: list[int]) -> Mapping[int, OutputModel]:
+    members = member_queries.by_id(ids).items()
+    return {id_: MemberOut.of(member) for id_, member in members if not member.erased}
+
+
+def _erased(ids: list[int]) -> Mapping[int, OutputModel]:
+    erased = event_feed.erased_ids(ids).items()
+    return {id_: MemberErased.model_construct(id=external_id) for id_, external_id in erased}
+
+
+def _badges(ids: list[int]) -> Mapping[int, OutputModel]:
+    return {id_: BadgeOut.of(badge) for id_, badge in catalogue.by_id(ids).items()}
+
+
+def _quests(ids: list[int]) -> Mapping[int, OutputModel]:
+    return {id_: QuestWithBadge.of(quest) for id_, quest in catalogue.quests_by_id(ids).items()}
+
+
+def _batches(ids: list[int]) -> Mapping[int, OutputModel]:
+    return {id_: BatchOut.of(batch) for id_, batch in listing.by_id(ids).items()}
+
+
+@dataclass(frozen=True)
+class Payload:
+    """The `data` of some kinds of events: its schema, and how it's loaded for many subjects at once."""
+
+    model: type[OutputModel]
+    load: Callable[[list[int]], Mapping[int, OutputModel]]
+
+
+_AWARD, _MEMBER = Payload(AwardOut, _awards), Payload(MemberOut, _members)
+_QUEST, _BATCH = Payload(QuestWithBadge, _quests), Payload(BatchOut, _batches)
+PAYLOADS = {
+    WebhookEvent.AWARD_CREATED: _AWARD,
+    WebhookEvent.AWARD_REVOKED: _AWARD,
+    WebhookEvent.AWARD_RESTORED: _AWARD,
+    WebhookEvent.MEMBER_CREATED: _MEMBER,
+    WebhookEvent.MEMBER_CHANGED: _MEMBER,
+    WebhookEvent.MEMBER_ERASED: Payload(MemberErased, _erased),
+    WebhookEvent.BADGE_CHANGED: Payload(BadgeOut, _badges),
+    WebhookEvent.QUEST_CHANGED: _QUEST,
+    WebhookEvent.RULE_CHANGED: _QUEST,
+    WebhookEvent.BATCH_PUBLISHED: _BATCH,
+    WebhookEvent.BATCH_FINISHED: _BATCH,
+}
+
+
+def data(events: Sequence[Subject]) -> list[OutputModel | None]:
+    """Return the `data` of each event, as it is now; None if its subject no longer exists.
+
+    One query for each kind of subject (two for badges), whatever the number of events.
+    """
+    wanted: dict[Payload, set[int]] = {}
+    for event in events:
+        wanted.setdefault(PAYLOADS[WebhookEvent(event.kind)], set()).add(event.subject_id)
+    loaded = {payload: payload.load(sorted(ids)) for payload, ids in wanted.items()}
+    return [loaded[PAYLOADS[WebhookEvent(event.kind)]].get(event.subject_id) for event in events]
 
 
 def payloads(due: list[Delivery]) -> dict[int, dict[str, Any] | None]:
-    """The body of each delivery by its ID, in two queries; None if its subject no longer exists."""
-    awards = award_queries.by_id(
-        [delivery.subject_id for delivery in due if delivery.kind in OF_AWARDS]
-    )
-    batch_deliveries = [
-        delivery for delivery in due if delivery.kind not in OF_AWARDS and delivery.kind != TEST
-    ]
-    batches = listing.by_id([delivery.subject_id for delivery in batch_deliveries])
-    bodies: dict[int, dict[str, Any] | None] = {}
-    for delivery in due:
-        data: dict[str, Any] | None = None
-        if delivery.kind == TEST:
-            data = {"message": "This is a test message."}
-        elif delivery.kind in OF_AWARDS and delivery.subject_id in awards:
-            data = AwardOut.of(awards[delivery.subject_id]).model_dump()
-        elif delivery.kind not in OF_AWARDS and delivery.subject_id in batches:
-            data = BatchOut.of(batches[delivery.subject_id]).model_dump()
-        body = {"type": delivery.kind, "timestamp": moment(delivery.at), "data": data}
-        bodies[delivery.id] = body if data is not None else None
+    """Return the body of each delivery by its ID; None if its subject no longer exists."""
+    tests = [delivery for delivery in due if delivery.kind == TEST]
+    others = [delivery for delivery in due if delivery.kind != TEST]
+    bodies: dict[int, dict[str, Any] | None] = {
+        delivery.id: _body(delivery, {"message": "This is a test message."}) for delivery in tests
+    }
+    for delivery, model in zip(others, data(others), strict=True):
+        bodies[delivery.id] = _body(delivery, model.model_dump()) if model else None
     return bodies
+
+
+def _body(delivery: Delivery, content: dict[str, Any]) -> dict[str, Any]:
+    return {"type": delivery.kind, "timestamp": moment(delivery.at), "data": content}

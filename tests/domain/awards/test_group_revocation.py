@@ -219,16 +219,16 @@ def test_only_its_author_undoes_it_within_ten_minutes(
 def test_webhooks_are_told_of_each_award(
     make: Make, badge: Badge, quests: list[Quest], actor: Actor
 ) -> None:
-    """W-1: revoked, and made again by undoing it."""
+    """W-1: revoked, and restored by undoing it."""
     with transaction():
-        kinds = [WebhookEvent.AWARD_CREATED, WebhookEvent.AWARD_REVOKED]
+        kinds = [WebhookEvent.AWARD_RESTORED, WebhookEvent.AWARD_REVOKED]
         endpoints.create("https://hooks.example.org/", kinds, (), actor)
     ids = awards(make, quests[0])
     group_id = revoked(badge, ids, actor)
     sent = select(Delivery.subject_id).where(Delivery.kind == WebhookEvent.AWARD_REVOKED)
     assert sorted(db.session.scalars(sent)) == ids
     undone(group_id, actor)
-    sent = select(func.count()).where(Delivery.kind == WebhookEvent.AWARD_CREATED)
+    sent = select(func.count()).where(Delivery.kind == WebhookEvent.AWARD_RESTORED)
     assert db.session.scalar(sent) == 3
 
 

@@ -29,6 +29,7 @@ from webapp.domain.imports import processing as import_processing
 from webapp.domain.imports.plan import ImportRow
 from webapp.domain.members.personal_data import PersonalData
 from webapp.domain.operations import maintenance
+from webapp.domain.webhooks import event_feed
 from webapp.messages import Message
 from webapp.models import (
     ActivityEvent,
@@ -36,6 +37,7 @@ from webapp.models import (
     Award,
     Batch,
     Entry,
+    ErasedMember,
     IdempotentRequest,
     ImportStatus,
     Member,
@@ -48,6 +50,7 @@ from webapp.transaction import transaction
 
 ACT = Actor(at=NOW + timedelta(days=1), origin=Origin.CONSOLE)
 NEEDLES = ("zebedee-4711", "Zoltanka", "zoltanka@example.org", "Żółtańska")
+TELLS_OTHERS = {"erased_members.external_id"}  # for 90 days
 WHO = {
     "external_id": "zebedee-4711",
     "email": "Zoltanka@example.org",
@@ -95,7 +98,7 @@ def places_that_name_them() -> set[str]:
         place
         for place, value in texts()
         if any(needle.casefold() in value.casefold() for needle in NEEDLES)
-    }
+    } - TELLS_OTHERS
 
 
 def a_file(*rows: str, encoding: str = "utf-8") -> bytes:
@@ -263,6 +266,8 @@ def test_the_file_of_the_database_holds_nothing_either(make: Make, member: Membe
     path = db.engine.url.database
     assert path
     erase(member.id)
+    with transaction():
+        event_feed.purge(ACT.at + timedelta(days=91))
     if dialect_name() != "sqlite":
         return
     with db.engine.connect() as connection:
@@ -271,6 +276,16 @@ def test_the_file_of_the_database_holds_nothing_either(make: Make, member: Membe
     for needle in NEEDLES:
         assert needle.encode() not in data
         assert needle.lower().encode() not in data
+
+
+def test_their_id_is_kept_for_other_systems_for_90_days(make: Make, member: Member) -> None:
+    """A-8, D-5: those who received their data must learn whom to erase (GDPR, article 19)."""
+    erase(member.id)
+    kept = select(ErasedMember.external_id)
+    for days, ids in ((89, ["zebedee-4711"]), (91, [])):
+        with transaction():
+            event_feed.purge(ACT.at + timedelta(days=days))
+        assert db.session.scalars(kept).all() == ids
 
 
 def test_erased_members_awards_still_count(make: Make, member: Member) -> None:

@@ -13,6 +13,7 @@ from webapp.api.framework.openapi_paths import REF
 from webapp.api.framework.operations import OPERATIONS
 from webapp.domain.permissions import Scope
 from webapp.models import WebhookEvent
+from webapp.schemas.webhook_payloads import PAYLOADS
 
 VERSION = "1"
 TAGS = {
@@ -50,7 +51,7 @@ def document() -> dict[str, Any]:
 def _document() -> dict[str, Any]:
     models = {
         model for spec in OPERATIONS for model in (*spec.responses.values(), spec.body) if model
-    }
+    } | {payload.model for payload in PAYLOADS.values()}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, definitions = models_json_schema(
         [(model, "validation") for model in ordered], ref_template=REF

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from webapp.api.framework import openapi_examples, problems
 from webapp.api.framework.operations import KEY_LENGTH, Operation
 from webapp.models import WebhookEvent
-from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS, OF_AWARDS
+from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS, PAYLOADS
 
 REF = "#/components/schemas/{model}"
 # Problems that every operation can return, and those with a body.
@@ -147,8 +147,6 @@ def _responses(spec: Operation) -> dict[str, Any]:
 
 def webhook_object(kind: WebhookEvent) -> dict[str, Any]:
     """The request that a webhook sends, signed by the Standard Webhooks specification."""
-    of_award = kind in OF_AWARDS
-    data = REF.format(model="AwardOut" if of_award else "BatchOut")
     schema = {
         "type": "object",
         "required": ["type", "timestamp", "data"],
@@ -159,7 +157,7 @@ def webhook_object(kind: WebhookEvent) -> dict[str, Any]:
                 "format": "date-time",
                 "description": "When the event happened.",
             },
-            "data": {"$ref": data},
+            "data": _ref(PAYLOADS[kind].model),
         },
     }
     headers = [

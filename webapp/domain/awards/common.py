@@ -63,14 +63,16 @@ class Made(NamedTuple):
 
 
 def make_awards(members: Select[int], at: datetime, **values: object) -> list[Made]:
-    """Insert awards as `insert_awards` does; queue rule candidates and webhooks."""
+    """Insert awards as `insert_awards` does; queue rule candidates and write events."""
     lock_shared()
     new = insert_awards(members, **values)
     rows = db.session.execute(new.returning(Award.id, Award.member_id, Award.quest_id))
     made = [Made(*row) for row in rows]
     if made:
         candidates.note_awarded([(award.quest_id, award.member_id) for award in made], at)
-        outbox.emit(WebhookEvent.AWARD_CREATED, [award.id for award in made], at)
+        restored = values.get("restores_id") is not None
+        kind = WebhookEvent.AWARD_RESTORED if restored else WebhookEvent.AWARD_CREATED
+        outbox.emit(kind, [award.id for award in made], at)
     return made
 
 

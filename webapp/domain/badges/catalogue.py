@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Boolean, Select, literal, select, tuple_
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
 from webapp.database import Id, db
+from webapp.database.arrays import in_array
 from webapp.domain.keyset_pagination import After, KeysetPage
 from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.normalization import fold
@@ -56,6 +57,18 @@ def _matching(text: str) -> Select[Badge]:
 def get(badge_id: int) -> Badge:
     """Return a badge with its quests. Raises NotFoundError."""
     return require(Badge, badge_id, options=[selectinload(Badge.quests)])
+
+
+def by_id(badge_ids: list[int]) -> dict[int, Badge]:
+    """Return badges with their quests; two queries. Unknown IDs are left out."""
+    query = select(Badge).where(in_array(Badge.id, badge_ids)).options(selectinload(Badge.quests))
+    return {badge.id: badge for badge in db.session.scalars(query)}
+
+
+def quests_by_id(quest_ids: list[int]) -> dict[int, Quest]:
+    """Return quests with their badges; one query. Unknown IDs are left out."""
+    query = select(Quest).where(in_array(Quest.id, quest_ids)).options(joinedload(Quest.badge))
+    return {quest.id: quest for quest in db.session.scalars(query)}
 
 
 def lock(badge_id: int) -> Badge:

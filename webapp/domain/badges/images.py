@@ -11,7 +11,8 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.badges import catalogue
 from webapp.domain.badges.image_processing import Picture
-from webapp.models import Image
+from webapp.domain.webhooks import outbox
+from webapp.models import Image, WebhookEvent
 
 
 def put(badge_id: int, picture: Picture, actor: Actor) -> bool:
@@ -25,6 +26,7 @@ def put(badge_id: int, picture: Picture, actor: Actor) -> bool:
     row = {"hash": name, "content": picture.content, "small": picture.small}
     db.session.add(Image(badge_id=badge.id, created_at=actor.at, **row))
     audit_log.write(actor, "badge.image_changed", "badge", badge.id)
+    outbox.emit(WebhookEvent.BADGE_CHANGED, [badge.id], actor.at)
     return True
 
 
@@ -36,6 +38,7 @@ def remove(badge_id: int, actor: Actor) -> bool:
     _delete(badge_id)
     badge.art_hash = ""
     audit_log.write(actor, "badge.image_removed", "badge", badge.id)
+    outbox.emit(WebhookEvent.BADGE_CHANGED, [badge.id], actor.at)
     return True
 
 

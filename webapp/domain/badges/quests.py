@@ -17,15 +17,18 @@ from webapp.domain.errors import DomainError
 from webapp.domain.lookup import require_quest
 from webapp.domain.normalization import fold
 from webapp.domain.rules.locking import lock_exclusive
-from webapp.models import Badge, Quest
+from webapp.domain.webhooks import outbox
+from webapp.models import Badge, Quest, WebhookEvent
 
 MISSING = "badges.name_missing"
 UP, DOWN = "up", "down"
 
 
-def first(badge: Badge, name: str) -> Quest:
+def first(badge: Badge, name: str, actor: Actor) -> Quest:
     """Create a new badge's first quest, without an audit log entry of its own."""
-    return _add(badge, name)
+    quest = _add(badge, name)
+    outbox.emit(WebhookEvent.QUEST_CHANGED, [quest.id], actor.at)
+    return quest
 
 
 def add(badge_id: int, name: str, actor: Actor) -> Quest:
@@ -36,6 +39,7 @@ def add(badge_id: int, name: str, actor: Actor) -> Quest:
     badge = catalogue.lock(badge_id)
     quest = _add(badge, name)
     audit_log.write(actor, "quest.created", "quest", quest.id)
+    outbox.emit(WebhookEvent.QUEST_CHANGED, [quest.id], actor.at)
     return quest
 
 
@@ -50,6 +54,7 @@ def rename(badge_id: int, quest_id: int, name: str, actor: Actor) -> Quest:
     before, quest.name, quest.name_key = quest.name, name, fold(name)
     unique_names.flush(_name_taken(name))
     audit_log.write(actor, "quest.renamed", "quest", quest.id, before=before, after=name)
+    outbox.emit(WebhookEvent.QUEST_CHANGED, [quest.id], actor.at)
     return quest
 
 
@@ -65,6 +70,7 @@ def move(badge_id: int, quest_id: int, way: str, actor: Actor) -> bool:
     for place, moved in enumerate(ordered):
         moved.position = place
     audit_log.write(actor, "quest.moved", "quest", quest.id, way=way)
+    outbox.emit(WebhookEvent.QUEST_CHANGED, [quest.id], actor.at)
     return True
 
 
@@ -75,6 +81,7 @@ def archive(badge_id: int, quest_id: int, actor: Actor) -> bool:
         return False
     quest.archived_at = actor.at
     audit_log.write(actor, "quest.archived", "quest", quest.id)
+    outbox.emit(WebhookEvent.QUEST_CHANGED, [quest.id], actor.at)
     return True
 
 
@@ -93,6 +100,7 @@ def unarchive(badge_id: int, quest_id: int, actor: Actor, seen: str | None = Non
     unique_names.flush(_name_taken(quest.name))
     rules.came_into_force(badge_id, actor, quest.id, seen)
     audit_log.write(actor, "quest.unarchived", "quest", quest.id)
+    outbox.emit(WebhookEvent.QUEST_CHANGED, [quest.id], actor.at)
     return True
 
 

@@ -15,8 +15,9 @@ from webapp.domain.badges.art import COLOURS, ICONS, NO_ICON, SHAPES
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.normalization import fold
 from webapp.domain.rules.locking import lock_exclusive
+from webapp.domain.webhooks import outbox
 from webapp.messages import Message, message
-from webapp.models import Badge
+from webapp.models import Badge, WebhookEvent
 
 DESCRIPTION_LENGTH = 500
 
@@ -51,8 +52,9 @@ def create(wanted: BadgeSettings, quest: str, actor: Actor) -> Badge:
     db.session.add(badge)
     unique_names.flush(_name_taken(wanted.name))
     db.session.refresh(badge)
-    quests.first(badge, first)
+    quests.first(badge, first, actor)
     audit_log.write(actor, "badge.created", "badge", badge.id)
+    outbox.emit(WebhookEvent.BADGE_CHANGED, [badge.id], actor.at)
     return badge
 
 
@@ -87,6 +89,7 @@ def change(
     audit_log.write(
         actor, "badge.changed", "badge", badge.id, changes=[change.to_json() for change in changed]
     )
+    outbox.emit(WebhookEvent.BADGE_CHANGED, [badge.id], actor.at)
     if wanted.automatic and not now.automatic:
         rules.came_into_force(badge.id, actor, seen=seen)
     return badge
@@ -115,6 +118,7 @@ def archive(badge_id: int, actor: Actor) -> bool:
         return False
     badge.archived_at = actor.at
     audit_log.write(actor, "badge.archived", "badge", badge.id)
+    outbox.emit(WebhookEvent.BADGE_CHANGED, [badge.id], actor.at)
     return True
 
 
@@ -131,6 +135,7 @@ def unarchive(badge_id: int, actor: Actor, seen: str | None = None) -> bool:
     badge.archived_at = None
     unique_names.flush(_name_taken(badge.name))
     audit_log.write(actor, "badge.unarchived", "badge", badge.id)
+    outbox.emit(WebhookEvent.BADGE_CHANGED, [badge.id], actor.at)
     rules.came_into_force(badge.id, actor, seen=seen)
     return True
 

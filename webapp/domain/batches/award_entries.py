@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select, update
@@ -13,11 +14,19 @@ from webapp.models import Award, AwardSource, Batch, Entry, Member, MemberStatus
 from webapp.models.batch import UNLOCKED
 
 
-def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Counter[Outcome]:
+@dataclass(frozen=True)
+class Decided:
+    """The number of entries by outcome, and the IDs of the awards that were made or revoked."""
+
+    outcomes: Counter[Outcome]
+    awards: list[int] = field(default_factory=list)
+
+
+def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Decided:
     """Process the undecided entries in `chunk`: award each active member who lacks the quest.
 
     Two statements regardless of the chunk size; the unique index decides who already holds the quest. Decided entries
-    don't change. Returns the number of entries by outcome.
+    don't change.
     """
     entries = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.is_(None))
     active = (
@@ -25,17 +34,16 @@ def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Count
         .join(Member, Member.id == Entry.member_id)
         .where(entries, Member.status == MemberStatus.ACTIVE)
     )
-    db.session.execute(
-        insert_awards(
-            active,
-            quest_id=batch.quest_id,
-            batch_id=batch.id,
-            source=AwardSource.BATCH,
-            awarded_at=at,
-            awarded_by=batch.run_by,
-            awarded_key=batch.run_key,
-        )
+    new = insert_awards(
+        active,
+        quest_id=batch.quest_id,
+        batch_id=batch.id,
+        source=AwardSource.BATCH,
+        awarded_at=at,
+        awarded_by=batch.run_by,
+        awarded_key=batch.run_key,
     )
+    made = sorted(db.session.scalars(new.returning(Award.id)))
     standing = (
         select(func.coalesce(Award.batch_id, 0))
         .where(Award.is_active(Entry.member_id, batch.quest_id))
@@ -51,10 +59,10 @@ def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Count
         # The award of an active member was revoked concurrently; leave the entry undecided for the next chunk.
         else_=func.nullif(status, MemberStatus.ACTIVE),
     )
-    return _decide(entries, outcome=outcome, decided_at=at)
+    return Decided(_decide(entries, outcome=outcome, decided_at=at), made)
 
 
-def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Counter[Outcome]:
+def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Decided:
     """Revoke the active awards that a batch made for a chunk of entries (B-38).
 
     Two statements regardless of the chunk size. Idempotent. Outcomes:
@@ -65,7 +73,7 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
     """
     entries = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.in_(UNLOCKED))
     members = select(Entry.member_id).where(entries)
-    db.session.execute(
+    revoked = db.session.scalars(
         update(Award)
         .where(Award.batch_id == batch.id, Award.revoked_at.is_(None), Award.member_id.in_(members))
         .values(
@@ -74,8 +82,9 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
             revoked_key=batch.run_key,
             revoke_source=AwardSource.BATCH,
         )
+        .returning(Award.id)
         .execution_options(synchronize_session=False)
-    )
+    ).all()
     taken = exists().where(
         Award.batch_id == batch.id,
         Award.member_id == Entry.member_id,
@@ -94,7 +103,8 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
         (Entry.outcome == Outcome.ALREADY_HELD, literal("before")),
         else_=literal("again"),
     )
-    return _decide(entries, outcome=outcome, reason_detail=detail, decided_at=at)
+    outcomes = _decide(entries, outcome=outcome, reason_detail=detail, decided_at=at)
+    return Decided(outcomes, sorted(revoked))
 
 
 def _decide(entries: ColumnElement[bool], **values: object) -> Counter[Outcome]:

@@ -142,20 +142,19 @@ def _decide(
         if hopeless:
             return _close(batch, chunk, Outcome.KEPT, at, "failed")
         decided = award_entries.revoke_chunk(batch, chunk, at)
-        outbox.emit_batch_revocations(batch, at)
+        outbox.emit(WebhookEvent.AWARD_REVOKED, decided.awards, at)
         candidates.note_revoked_by_batch_undo(batch, chunk, at)
-        return decided
+        return decided.outcomes
     quest_open, listens, asked_for = _look_up(batch)
     if not quest_open:
         return _close(batch, chunk, Outcome.ARCHIVED, at)
     if hopeless:
         return _close(batch, chunk, Outcome.FAILED, at)
     decided = award_entries.award_chunk(batch, chunk, at)
-    if listens:
-        outbox.emit_batch_awards(batch, chunk, at)
+    outbox.emit(WebhookEvent.AWARD_CREATED, decided.awards, at, subscribed=listens)
     if asked_for:
         candidates.note_awarded_by_batch(batch, chunk, at)
-    return decided
+    return decided.outcomes
 
 
 def _attempts(entry_id: int) -> int:

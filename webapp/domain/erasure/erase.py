@@ -1,7 +1,8 @@
 """Erase a member (D-5): nothing that names them remains, and their awards stay in totals anonymously.
 
 The row stays as the target of awards and entries. Its keys begin with a space, which no ID, username or email does, so
-no input matches it. New places with members' data must be added to `PLACES`.
+no input matches it. Only `ErasedMember` keeps their ID, for the 90 days in which the feed of events tells other systems
+to erase them too. New places with members' data must be added to `PLACES`.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.erasure import stored_files
 from webapp.domain.lookup import require
 from webapp.domain.members.personal_data import PersonalData
+from webapp.domain.webhooks import outbox
 from webapp.models import (
     ActivityCount,
     ActivityEvent,
     Award,
     Batch,
     Entry,
+    ErasedMember,
     Member,
     MemberStatus,
     MemberWord,
+    WebhookEvent,
 )
 from webapp.models.batch import RUNNING
 
@@ -45,6 +49,9 @@ def erase(member_id: int, actor: Actor) -> int:
     stored_files.lock_imports()
     member = require(Member, member_id, lock=True)
     person = PersonalData.of(member)
+    db.session.add(
+        ErasedMember(member_id=member.id, external_id=member.external_id, erased_at=actor.at)
+    )
     _leave_batches(person, batches, actor)
     for forget in PLACES:
         forget(person)
@@ -54,6 +61,8 @@ def erase(member_id: int, actor: Actor) -> int:
     member.email = member.email_key = None
     member.status, member.activity = MemberStatus.ERASED, 0
     member.joined_at = member.updated_at = actor.at
+    db.session.flush()
+    outbox.emit(WebhookEvent.MEMBER_ERASED, [member.id], actor.at)
     held = select(func.count()).where(Award.member_id == member.id)
     awards = db.session.scalar(held) or 0
     audit_log.write(actor, "member.erased", "member", member.id, awards=awards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import String, bindparam, cast, delete, literal, select, update
@@ -17,8 +18,9 @@ from webapp.domain.lookup import locking_members
 from webapp.domain.normalization import name_words
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
+from webapp.domain.webhooks import outbox
 from webapp.messages import Message
-from webapp.models import Member, MemberStatus, MemberWord
+from webapp.models import Member, MemberStatus, MemberWord, WebhookEvent
 
 ERASED = RowError("external_id", Message("imports.erased"))
 
@@ -60,11 +62,14 @@ def _changed(made: Plan) -> list[Change]:
 
 
 def _record(made: Plan, created: list[ExistingMember], actor: Actor) -> None:
-    """Queue rule candidates and write audit log entries for the written members."""
+    """Queue rule candidates, and write events and audit log entries for the written members."""
     updated = [change.after for change in made.changes if change.before]
     candidates.note_new_members(
         [member.id for member in (*created, *updated) if member.id], actor.at
     )
+    outbox.emit(WebhookEvent.MEMBER_CREATED, _ids(created), actor.at)
+    changed = [change.after for change in _changed(made)]
+    outbox.emit(WebhookEvent.MEMBER_CHANGED, _ids(changed), actor.at)
     moved = made.status_changes
     returned = [change.after.id for change in moved if change.after.status == MemberStatus.ACTIVE]
     candidates.note_reactivated([member_id for member_id in returned if member_id], actor.at)
@@ -83,6 +88,10 @@ def _record(made: Plan, created: list[ExistingMember], actor: Actor) -> None:
             for change in moved
         ],
     )
+
+
+def _ids(members: Iterable[ExistingMember]) -> list[int]:
+    return sorted({member.id for member in members if member.id})
 
 
 def _insert(created: list[ExistingMember], actor: Actor) -> None:

@@ -9,7 +9,8 @@ from webapp.domain.errors import DomainError
 from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
-from webapp.models import Member, MemberStatus
+from webapp.domain.webhooks import outbox
+from webapp.models import Member, MemberStatus, WebhookEvent
 from webapp.models.member import ASSIGNABLE_STATUSES
 
 
@@ -34,7 +35,8 @@ def change(member_id: int, status: str, actor: Actor) -> bool:
         was=before,
         now=status,
     )
+    db.session.flush()
+    outbox.emit(WebhookEvent.MEMBER_CHANGED, [member.id], actor.at)
     if status == MemberStatus.ACTIVE:
-        db.session.flush()
         candidates.note_reactivated([member.id], actor.at)
     return True

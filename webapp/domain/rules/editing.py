@@ -15,8 +15,9 @@ from webapp.domain.lookup import NO_KEY_UPDATE, require, require_quest
 from webapp.domain.rules import activity_names, wording
 from webapp.domain.rules.locking import lock_exclusive
 from webapp.domain.rules.validation import ConditionDraft, RuleDraft, validate, with_conditions
+from webapp.domain.webhooks import outbox
 from webapp.infrastructure import job_queue
-from webapp.models import Badge, Member, Quest, Rule
+from webapp.models import Badge, Member, Quest, Rule, WebhookEvent
 from webapp.models.rule import Condition, ConditionKind, RuleCandidate
 
 
@@ -62,6 +63,7 @@ def save(
         quest.id,
         rule=wording.pack(draft.conditions, any_of=draft.any_of),
     )
+    outbox.emit(WebhookEvent.RULE_CHANGED, [quest.id], actor.at)
     begin([rule], actor)
     return rule
 
@@ -76,6 +78,7 @@ def remove(badge_id: int, quest_id: int, actor: Actor) -> bool:
     db.session.execute(delete(RuleCandidate).where(RuleCandidate.rule_id == rule.id))
     db.session.delete(rule)
     audit_log.write(actor, "rule.removed", "quest", quest.id)
+    outbox.emit(WebhookEvent.RULE_CHANGED, [quest.id], actor.at)
     return True
 
 

@@ -1,72 +1,54 @@
-"""The outbox: events are written for each subscribed endpoint in the transaction in which they happen.
+"""Write events in the transaction in which they happen: for the feed, and for each subscribed endpoint (the outbox).
 
-Nothing is written without subscribers, and no personal data ever: a delivery names its subject by ID, and the payload
-is loaded when it is sent. Writing is idempotent per event.
+No personal data is ever written: an event names its subject by ID, and the payload is loaded when it is read or sent.
 """
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, FromClause, exists, literal, select, true
 
 from webapp.database import Id, UtcDateTime, db, upsert
 from webapp.database.arrays import array_rows
+from webapp.domain.webhooks import event_feed
 from webapp.infrastructure import job_queue
-from webapp.models import (
-    Award,
-    AwardSource,
-    Batch,
-    Delivery,
-    DeliveryState,
-    Endpoint,
-    Entry,
-    Outcome,
-    WebhookEvent,
-)
+from webapp.models import Batch, Delivery, DeliveryState, Endpoint, WebhookEvent
 from webapp.models import Subscription as Listens
 
+# Kinds that may happen to a subject repeatedly; the others happen once.
+REPEATED = (
+    WebhookEvent.MEMBER_CHANGED,
+    WebhookEvent.BADGE_CHANGED,
+    WebhookEvent.QUEST_CHANGED,
+    WebhookEvent.RULE_CHANGED,
+)
+FEW = 50  # subjects; for more, the delivery worker finds the endpoints with new deliveries
 
-def emit(kind: WebhookEvent, subject_ids: list[int], at: datetime) -> None:
-    """Queue one event per subject for subscribed endpoints, to be sent after the commit; one statement."""
-    if subject_ids:
-        _write(kind, array_rows(subject_ids), at, ring=True)
+
+def emit(
+    kind: WebhookEvent, subject_ids: list[int], at: datetime, *, subscribed: bool = True
+) -> None:
+    """Write an event for each subject, to be sent to subscribed endpoints after the commit; two statements.
+
+    Call it after the change, so that concurrent changes of a subject are written in their order. `subscribed` is False
+    if the caller knows that no endpoint is.
+    """
+    if not subject_ids:
+        return
+    occurrence = secrets.randbits(62) if kind in REPEATED else 0
+    event_feed.write(kind, subject_ids, at, occurrence)
+    if subscribed:
+        _deliver(kind, array_rows(subject_ids), at, occurrence, ring=len(subject_ids) <= FEW)
 
 
 def emit_run(kind: WebhookEvent, batch: Batch, at: datetime) -> None:
-    """Queue the event of a batch's run, once per run; one statement."""
+    """Write the event of a batch's run; two statements."""
     began = batch.run_at or at
     occurrence = int(began.timestamp() * 1_000_000)
-    _write(kind, array_rows([batch.id]), at, occurrence, ring=True)
-
-
-def emit_batch_awards(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
-    """Queue events for the awards that a batch has just made for a chunk of entries; one statement."""
-    award = (
-        select(Award.id)
-        .where(Award.is_active(Entry.member_id, batch.quest_id))
-        .correlate(Entry)
-        .scalar_subquery()
-    )
-    made = select(award.label("value")).where(
-        Entry.batch_id == batch.id,
-        chunk,
-        Entry.outcome == Outcome.AWARDED,
-        Entry.decided_at == literal(at, UtcDateTime),
-    )
-    _write(WebhookEvent.AWARD_CREATED, made.subquery(), at)
-    job_queue.enqueue_after_commit("deliver_due")
-
-
-def emit_batch_revocations(batch: Batch, at: datetime) -> None:
-    """Queue events for the awards that a batch's undo revoked at this time; one statement."""
-    taken = select(Award.id.label("value")).where(
-        Award.batch_id == batch.id,
-        Award.revoked_at == literal(at, UtcDateTime),
-        Award.revoke_source == AwardSource.BATCH,
-    )
-    _write(WebhookEvent.AWARD_REVOKED, taken.subquery(), at)
-    job_queue.enqueue_after_commit("deliver_due")
+    event_feed.write(kind, [batch.id], at, occurrence)
+    _deliver(kind, array_rows([batch.id]), at, occurrence, ring=True)
 
 
 def has_subscribers(kind: WebhookEvent) -> ColumnElement[bool]:
@@ -75,13 +57,8 @@ def has_subscribers(kind: WebhookEvent) -> ColumnElement[bool]:
     )
 
 
-def _write(
-    kind: WebhookEvent,
-    subjects: FromClause,
-    at: datetime,
-    occurrence: int = 0,
-    *,
-    ring: bool = False,
+def _deliver(
+    kind: WebhookEvent, subjects: FromClause, at: datetime, occurrence: int, *, ring: bool
 ) -> None:
     rows = (
         select(
@@ -116,6 +93,7 @@ def _write(
     )
     if not ring:
         db.session.execute(written)
+        job_queue.enqueue_after_commit("deliver_due")
         return
     for endpoint_id in set(db.session.scalars(written.returning(Delivery.endpoint_id))):
         job_queue.enqueue_after_commit("deliver", endpoint_id)
