@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, FromClause, exists, literal, select, true
 
-from webapp.database import Id, UtcDateTime, db, upsert
+from webapp.database import Id, UtcDateTime, db, execute_rowcount, upsert
 from webapp.database.arrays import array_rows
 from webapp.domain.webhooks import event_feed
 from webapp.infrastructure import job_queue
@@ -92,8 +92,8 @@ def _deliver(
         )
     )
     if not ring:
-        db.session.execute(written)
-        job_queue.enqueue_after_commit("deliver_due")
+        if execute_rowcount(written):
+            job_queue.enqueue_after_commit("deliver_due")
         return
     for endpoint_id in set(db.session.scalars(written.returning(Delivery.endpoint_id))):
         job_queue.enqueue_after_commit("deliver", endpoint_id)
