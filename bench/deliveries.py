@@ -82,6 +82,7 @@ def rows(bench: Bench, rounds: int, number: int = 5_000) -> list[Row]:
         console.start_deliveries()
         measure = _Measure(bench, console)
         rates = [measure.rate(number) for _ in range(rounds)]
+        together = [measure.batch_together(number) for _ in range(rounds)]
         alone = [measure.batch_of_ten() for _ in range(20)]
         measure.add_slow()
         beside = [measure.batch_of_ten() for _ in range(20)]
@@ -89,7 +90,9 @@ def rows(bench: Bench, rounds: int, number: int = 5_000) -> list[Row]:
     before, after = (1000 * statistics.median(times) for times in (alone, beside))
     p50, p95 = (1000 * quantile(delays, part) for part in (0.5, 0.95))
     rate = f"{statistics.median(rates):.0f} ({min(rates):.0f}-{max(rates):.0f})"
+    last = f"{statistics.median(together):.1f} ({min(together):.1f}-{max(together):.1f}) s"
     return [
+        (f"Batch of {number:,}, from Publish to the last awards.created", last, "3 s"),
         (f"Webhooks to a local receiver, {number:,}, messages/s", rate, "600"),
         (f"Batch of ten beside {SLOW} slow endpoints", f"{after:.0f} / {before:.0f} ms", "1 x"),
         ("A healthy endpoint beside them, p50 / p95", f"{p50:.0f} / {p95:.0f} ms", "1000 ms"),
@@ -115,6 +118,24 @@ class _Measure:
         taken = time.perf_counter() - began
         assert len(self.receiver.came) - before == number
         return number / taken
+
+    def batch_together(self, number: int) -> float:
+        """Seconds from `Publish` until every award of the batch has arrived in a message with others."""
+        self._listen(WebhookEvent.AWARDS_CREATED)
+        before = len(self.receiver.came)
+        began = time.perf_counter()
+        self._publish(number)
+        await_(lambda: not self._waiting(), 60, self.console.log)
+        messages = self.receiver.came[before:]
+        told = [json.loads(body)["data"]["awards"] for _, body in messages]
+        assert len({award["id"] for awards in told for award in awards}) == number
+        self._listen(WebhookEvent.AWARD_CREATED)
+        return messages[-1][0] - began
+
+    def _listen(self, kind: WebhookEvent) -> None:
+        with self.console.app.app_context(), transaction():
+            url = self.receiver.url("quick")
+            endpoints.change(self.quick, url, [kind], LOOPBACK, self.bench.actor())
 
     def batch_of_ten(self) -> float:
         return self._publish(10)

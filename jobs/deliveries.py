@@ -18,10 +18,10 @@ from webapp import package
 from webapp.domain import leases
 from webapp.domain.errors import DomainError
 from webapp.domain.webhooks import deliveries, endpoints, signatures, url_policy
-from webapp.domain.webhooks.deliveries import DeliveryResult
+from webapp.domain.webhooks.deliveries import DeliveryResult, OutgoingMessage
 from webapp.infrastructure import job_queue
 from webapp.infrastructure.encryption import DecryptionError, decrypt
-from webapp.models import Delivery, Endpoint
+from webapp.models import Endpoint
 from webapp.schemas import webhook_payloads
 from webapp.transaction import transaction
 
@@ -150,24 +150,24 @@ def _turn_off(endpoint: Endpoint, problem: DecryptionError | DomainError) -> Non
     endpoints.switch(endpoint.id, False, worker_actor(), code)
 
 
-def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[Send] | None:
+def _prepared(endpoint: Endpoint, due: list[OutgoingMessage]) -> list[Send] | None:
     now = worker_actor().at
     try:
         keys = deliveries.secrets(endpoint, now)
     except DecryptionError as problem:
         _turn_off(endpoint, problem)
         return None
-    bodies = webhook_payloads.payloads(due)
     sends: list[Send] = []
-    for delivery in due:
-        body = bodies[delivery.id]
+    for message, body in zip(due, webhook_payloads.payloads(due), strict=True):
         if body is None:
-            gone = DeliveryResult(delivery.id, None, "webhooks.subject_gone", hopeless=True)
+            gone = DeliveryResult(
+                message.delivery_ids, None, "webhooks.subject_gone", hopeless=True
+            )
             sends.append(partial(_give, gone))
             continue
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        headers = signatures.headers(keys, deliveries.message_id(delivery), now, text)
-        sends.append(partial(_send, delivery.id, headers, text))
+        headers = signatures.headers(keys, message.id, now, text)
+        sends.append(partial(_send, message.delivery_ids, headers, text))
     return sends
 
 
@@ -175,7 +175,9 @@ def _give(outcome: DeliveryResult, _client: Client) -> DeliveryResult:
     return outcome
 
 
-def _send(delivery_id: int, headers: dict[str, str], body: bytes, client: Client) -> DeliveryResult:
+def _send(
+    delivery_ids: tuple[int, ...], headers: dict[str, str], body: bytes, client: Client
+) -> DeliveryResult:
     """Send one request. Runs in a thread, and does not touch the database."""
     sent = {
         "Content-Type": "application/json",
@@ -184,4 +186,4 @@ def _send(delivery_id: int, headers: dict[str, str], body: bytes, client: Client
         **headers,
     }
     answered = client.post(sent, body)
-    return DeliveryResult(delivery_id, answered.status, answered.error, answered.wait)
+    return DeliveryResult(delivery_ids, answered.status, answered.error, answered.wait)

@@ -23,7 +23,7 @@ from webapp.domain.staff import password_links
 from webapp.domain.webhooks import endpoints, outbox
 from webapp.models import ApiKey, Batch, Delivery, Member, Origin, Process, Quest, Role, Staff
 from webapp.models.rule import ConditionKind
-from webapp.models.webhook import WebhookEvent
+from webapp.models.webhook import DEFAULT_EVENTS, WebhookEvent
 from webapp.pages.help.help import GUIDES
 from webapp.transaction import transaction
 
@@ -233,7 +233,7 @@ def raise_if_any(folder: Path) -> Hostile:
         with transaction():
             host = f"{'w' * 60}.{'w' * 60}.example.org"
             made = endpoints.create(
-                f"https://{host}/{'hook' * 300}", list(WebhookEvent), (), actor
+                f"https://{host}/{'hook' * 300}", DEFAULT_EVENTS, (), actor
             ).endpoint
             outbox.emit(WebhookEvent.AWARD_CREATED, [1, 2, 3], actor.at)
             endpoint_id = made.id

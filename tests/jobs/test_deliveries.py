@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,10 +31,12 @@ from webapp.database import db
 from webapp.domain import leases
 from webapp.domain.actor import Actor
 from webapp.domain.awards import manual
+from webapp.domain.errors import DomainError
 from webapp.domain.leases import LeaseLostError
 from webapp.domain.operations import maintenance
 from webapp.domain.webhooks import deliveries, endpoints
-from webapp.models import AuditEvent, Delivery, DeliveryState, Endpoint, Origin, WebhookEvent
+from webapp.models import AuditEvent, Award, Delivery, DeliveryState, Endpoint, Origin, WebhookEvent
+from webapp.models.webhook import DEFAULT_EVENTS
 from webapp.transaction import transaction
 
 LOOPBACK = ("127.0.0.0/8",)
@@ -73,7 +76,7 @@ def actor(at: datetime | None = None) -> Actor:
 def endpoint(server: Receiver, *kinds: WebhookEvent) -> tuple[int, str]:
     """An endpoint at a receiver: its id and its secret."""
     with transaction():
-        made = endpoints.create(server.url, kinds or tuple(WebhookEvent), LOOPBACK, actor())
+        made = endpoints.create(server.url, kinds or DEFAULT_EVENTS, LOOPBACK, actor())
         return made.endpoint.id, made.secret
 
 
@@ -413,7 +416,10 @@ def test_two_workers_never_send_for_one_endpoint(
         with pytest.raises(LeaseLostError):
             deliveries.take(endpoint_id, "first", 30, 5, actor().at)
         assert not deliveries.record_outcomes(
-            endpoint_id, "first", [deliveries.DeliveryResult(rows(endpoint_id)[0].id, 200)], actor()
+            endpoint_id,
+            "first",
+            [deliveries.DeliveryResult((rows(endpoint_id)[0].id,), 200)],
+            actor(),
         )
     assert rows(endpoint_id)[0].state == DeliveryState.WAITING
 
@@ -472,3 +478,126 @@ def test_the_clock_enqueues_purges_and_reencrypts(
         assert endpoints.get(endpoint_id).disabled_at is not None
     finally:
         process.config["SECRET_KEY"], process.config["SECRET_KEY_FALLBACKS"] = before, []
+
+
+def test_awards_of_a_batch_share_messages(
+    process: Flask, make: Make, receiver: Callable[..., Receiver]
+) -> None:
+    """A-12: up to 500 in each, none missing or repeated; signed, and recorded as sets."""
+    server = receiver()
+    endpoint_id, secret = endpoint(server, WebhookEvent.AWARDS_CREATED)
+    batch = make.batch(make.members(1_200), published=True)
+    run(batch.id, chunk=500)
+    with statements() as sent:
+        job.deliver(endpoint_id)
+
+    told: list[Any] = [Webhook(secret).verify(body, headers) for headers, body in server.came]
+    assert {one["type"] for one in told} == {"awards.created"}
+    assert sorted(len(one["data"]["awards"]) for one in told) == [200, 500, 500]
+    listed = [int(award["id"]) for one in told for award in one["data"]["awards"]]
+    made = db.session.scalars(select(Award.id).where(Award.batch_id == batch.id))
+    assert sorted(listed) == sorted(made)
+    assert {row.state for row in rows(endpoint_id)} == {DeliveryState.DELIVERED}
+    assert len(sent) < 30
+    job.deliver(endpoint_id)
+    assert len(server.came) == 3
+
+
+def test_a_shared_message_is_resent_as_it_was(
+    process: Flask, make: Make, receiver: Callable[..., Receiver]
+) -> None:
+    """A-12: awards made since are sent in a message of their own; the same for a redelivery of one of its awards."""
+    server = receiver(lambda handler: handler.plain(500))
+    endpoint_id, _ = endpoint(server, WebhookEvent.AWARDS_CREATED)
+    awarded(make, 3)
+    job.deliver(endpoint_id)
+    awarded(make, 2)
+    server.respond = lambda handler: handler.plain(200)
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=20)):
+        job.deliver(endpoint_id)
+    with transaction():
+        endpoints.redeliver(endpoint_id, rows(endpoint_id)[1].id, actor())
+    job.deliver(endpoint_id)
+
+    sent = Counter((headers["webhook-id"], body) for headers, body in server.came)
+    assert sorted(sent.values()) == [1, 3]
+    assert len({message for message, _ in sent}) == 2
+    states = [(row.state, row.attempts) for row in rows(endpoint_id)]
+    assert states == [(DeliveryState.DELIVERED, 1)] * 3 + [(DeliveryState.DELIVERED, 1)] * 2
+
+
+def test_a_shared_message_fails_as_one(
+    process: Flask, make: Make, receiver: Callable[..., Receiver]
+) -> None:
+    """A-12: its deliveries stay due together, and one message is tried while the endpoint fails."""
+    server = receiver(lambda handler: handler.plain(500))
+    endpoint_id, _ = endpoint(server, WebhookEvent.AWARDS_CREATED)
+    run(make.batch(make.members(600), published=True).id, chunk=600)
+    job.deliver(endpoint_id)
+
+    assert len(server.came) == 2
+    due = {(row.message_id, row.next_at) for row in rows(endpoint_id)}
+    assert len(due) == 2
+    assert {(row.attempts, row.last_error) for row in rows(endpoint_id)} == {(1, "webhooks.status")}
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=20)):
+        job.deliver(endpoint_id)
+    assert len(server.came) == 3
+
+
+def test_awards_that_no_longer_exist_are_left_out(
+    process: Flask, make: Make, receiver: Callable[..., Receiver]
+) -> None:
+    server = receiver()
+    endpoint_id, _ = endpoint(server, WebhookEvent.AWARDS_CREATED)
+    first, second, third = awarded(make, 3)
+    with transaction():
+        db.session.execute(
+            update(Delivery).where(Delivery.subject_id == second).values(subject_id=2**40)
+        )
+    job.deliver(endpoint_id)
+
+    ((_, body),) = server.came
+    assert [award["id"] for award in json.loads(body)["data"]["awards"]] == [str(first), str(third)]
+    assert {row.state for row in rows(endpoint_id)} == {DeliveryState.DELIVERED}
+
+
+def test_an_endpoint_gets_awards_alone_or_together(process: Flask) -> None:
+    """A-12: not twice."""
+    both = [WebhookEvent.AWARD_CREATED, WebhookEvent.AWARDS_CREATED]
+    with pytest.raises(DomainError, match="either"), transaction():
+        endpoints.create("https://hooks.example.org/", both, (), actor())
+
+
+def test_everything_that_failed_is_sent_again(
+    process: Flask, make: Make, receiver: Callable[..., Receiver]
+) -> None:
+    """A-12: given up or waiting for another attempt, since a time; not what arrived or failed before."""
+    server = receiver()
+    endpoint_id, _ = endpoint(server, WebhookEvent.AWARD_CREATED)
+    awarded(make)
+    job.deliver(endpoint_id)
+    server.respond = lambda handler: handler.plain(400)
+    awarded(make, 4)
+    job.deliver(endpoint_id)
+    early, lost = rows(endpoint_id)[1:3]
+    with transaction():
+        for row, ago in ((early, 5), (lost, 1)):
+            db.session.execute(
+                update(Delivery)
+                .where(Delivery.id == row.id)
+                .values(state=DeliveryState.FAILED, sent_at=row.at - timedelta(hours=ago))
+            )
+    server.respond = lambda handler: handler.plain(200)
+    since = datetime.now(UTC) - timedelta(hours=2)
+    with transaction():
+        assert endpoints.redeliver_failed(endpoint_id, since, actor()) == 3
+    with transaction():
+        assert endpoints.redeliver_failed(endpoint_id, since, actor()) == 0
+    job.deliver(endpoint_id)
+
+    assert [row.state for row in rows(endpoint_id)] == [
+        DeliveryState.DELIVERED,
+        DeliveryState.FAILED,
+        *[DeliveryState.DELIVERED] * 3,
+    ]
+    assert len(server.came) == 1 + 4 + 3

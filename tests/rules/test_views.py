@@ -23,7 +23,8 @@ from webapp.domain.badges.image_processing import Picture
 from webapp.domain.permissions import Permission, Scope
 from webapp.domain.staff import password_links
 from webapp.domain.webhooks import endpoints
-from webapp.models import Origin, Role, WebhookEvent
+from webapp.models import Origin, Role
+from webapp.models.webhook import DEFAULT_EVENTS
 from webapp.pages.http.authorization import PUBLIC, permission_of
 from webapp.transaction import transaction
 
@@ -84,7 +85,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
         key_id = api_keys.create("LMS", list(Scope), None, actor).key.id
         group_id = group_awards.award_group("user2, user3", quest.id, "", actor).group_id or 0
         hook_id = endpoints.create(
-            "https://hooks.example.org/", list(WebhookEvent), (), actor
+            "https://hooks.example.org/", DEFAULT_EVENTS, (), actor
         ).endpoint.id
     invited = make.staff(Role.DEV)
     with make.app.app_context(), transaction():

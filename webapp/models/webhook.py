@@ -13,10 +13,12 @@ from webapp.messages import message
 from webapp.models.lease import Lease
 
 WAITING = text("state = 'waiting'")
+SHARED = text("message_id IS NOT NULL")
 
 
 class WebhookEvent(StrEnum):
     AWARD_CREATED = "award.created"
+    AWARDS_CREATED = "awards.created"  # the same, many awards in one message
     AWARD_REVOKED = "award.revoked"
     AWARD_RESTORED = "award.restored"
     MEMBER_CREATED = "member.created"
@@ -29,6 +31,8 @@ class WebhookEvent(StrEnum):
     BATCH_FINISHED = "batch.finished"
 
 
+# What a new endpoint receives by default; AWARDS_CREATED would replace AWARD_CREATED.
+DEFAULT_EVENTS = tuple(kind for kind in WebhookEvent if kind != WebhookEvent.AWARDS_CREATED)
 TEST = "webhook.test"  # a delivery requested by a person to test the endpoint
 
 
@@ -91,6 +95,7 @@ class Delivery(Base):
     """One event for one endpoint. It names its subject by ID only, without personal data.
 
     `occurrence` distinguishes several events of one subject; both together are unique, so writing is idempotent.
+    Deliveries with the same `message_id` are sent as one message (`awards.created`).
     """
 
     __tablename__ = "deliveries"
@@ -107,6 +112,14 @@ class Delivery(Base):
         ),
         Index("ix_deliveries_endpoint_id_id", "endpoint_id", "id"),
         Index("ix_deliveries_at", "at"),
+        Index(
+            "ix_deliveries_message_id",
+            "endpoint_id",
+            "message_id",
+            "id",
+            postgresql_where=SHARED,
+            sqlite_where=SHARED,
+        ),
         NO_ID_REUSE,
     )
 
@@ -124,6 +137,7 @@ class Delivery(Base):
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     response_status: Mapped[int | None] = mapped_column()
     last_error: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    message_id: Mapped[str | None] = mapped_column(String(40))
 
     @property
     def error(self) -> str:

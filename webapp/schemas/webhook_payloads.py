@@ -3,9 +3,10 @@ personal data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any, Protocol
 
 from pydantic import Field
@@ -15,7 +16,8 @@ from webapp.domain.badges import catalogue
 from webapp.domain.batches import listing
 from webapp.domain.members import queries as member_queries
 from webapp.domain.webhooks import event_feed
-from webapp.models import Delivery, WebhookEvent
+from webapp.domain.webhooks.deliveries import OutgoingMessage
+from webapp.models import WebhookEvent
 from webapp.models.webhook import TEST
 from webapp.schemas.awards import AwardOut
 from webapp.schemas.badges import BadgeOut, QuestWithBadge
@@ -25,6 +27,7 @@ from webapp.schemas.members import MemberOut
 
 EVENT_DESCRIPTIONS = {
     WebhookEvent.AWARD_CREATED: "A badge was awarded: by staff, the API, a batch or a rule.",
+    WebhookEvent.AWARDS_CREATED: "Badges were awarded: up to 500 awards in one message, instead of `award.created`.",
     WebhookEvent.AWARD_REVOKED: "A badge was revoked.",
     WebhookEvent.AWARD_RESTORED: "Staff undid a revocation: the member has the badge again, by a new award.",
     WebhookEvent.MEMBER_CREATED: "A member was added.",
@@ -42,6 +45,15 @@ class MemberErased(OutputModel):
     """A member who was erased."""
 
     id: Annotated[MemberId, Field(description="Your own ID of the member, until they were erased.")]
+
+
+class AwardsOut(OutputModel):
+    """Awards that were made, in their order."""
+
+    awards: Annotated[
+        list[AwardOut],
+        Field(description="Up to 500 awards. Each is sent once, in this or another message."),
+    ]
 
 
 class Subject(Protocol):
@@ -93,6 +105,7 @@ _AWARD, _MEMBER = Payload(AwardOut, _awards), Payload(MemberOut, _members)
 _QUEST, _BATCH = Payload(QuestWithBadge, _quests), Payload(BatchOut, _batches)
 PAYLOADS = {
     WebhookEvent.AWARD_CREATED: _AWARD,
+    WebhookEvent.AWARDS_CREATED: Payload(AwardsOut, _awards),
     WebhookEvent.AWARD_REVOKED: _AWARD,
     WebhookEvent.AWARD_RESTORED: _AWARD,
     WebhookEvent.MEMBER_CREATED: _MEMBER,
@@ -118,17 +131,21 @@ def data(events: Sequence[Subject]) -> list[OutputModel | None]:
     return [loaded[PAYLOADS[WebhookEvent(event.kind)]].get(event.subject_id) for event in events]
 
 
-def payloads(due: list[Delivery]) -> dict[int, dict[str, Any] | None]:
-    """Return the body of each delivery by its ID; None if its subject no longer exists."""
-    tests = [delivery for delivery in due if delivery.kind == TEST]
-    others = [delivery for delivery in due if delivery.kind != TEST]
-    bodies: dict[int, dict[str, Any] | None] = {
-        delivery.id: _body(delivery, {"message": "This is a test message."}) for delivery in tests
-    }
-    for delivery, model in zip(others, data(others), strict=True):
-        bodies[delivery.id] = _body(delivery, model.model_dump()) if model else None
-    return bodies
+def payloads(due: list[OutgoingMessage]) -> list[dict[str, Any] | None]:
+    """Return the body of each message; None if its subjects no longer exist."""
+    others = [one for message in due if message.kind != TEST for one in message.deliveries]
+    loaded = iter(data(others))
+    return [_body(message, loaded) for message in due]
 
 
-def _body(delivery: Delivery, content: dict[str, Any]) -> dict[str, Any]:
-    return {"type": delivery.kind, "timestamp": moment(delivery.at), "data": content}
+def _body(message: OutgoingMessage, loaded: Iterator[OutputModel | None]) -> dict[str, Any] | None:
+    content: dict[str, Any] = {"message": "This is a test message."}
+    if message.kind != TEST:
+        models = list(filter(None, islice(loaded, len(message.deliveries))))
+        if not models:
+            return None
+        content = models[0].model_dump()
+        if message.kind == WebhookEvent.AWARDS_CREATED:
+            content = {"awards": [model.model_dump() for model in models]}
+    at = moment(message.deliveries[0].at)
+    return {"type": message.kind, "timestamp": at, "data": content}

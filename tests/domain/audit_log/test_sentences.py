@@ -24,6 +24,7 @@ from webapp.domain.imports import processing as import_processing
 from webapp.domain.lookup import require_quest
 from webapp.domain.webhooks import endpoints
 from webapp.models import Entry, ImportStatus, Origin, WebhookEvent
+from webapp.models.webhook import DEFAULT_EVENTS
 from webapp.transaction import transaction
 
 ACT = Actor(NOW, Origin.CONSOLE)
@@ -150,7 +151,7 @@ def test_an_import_stopped_by_an_error_is_recorded(make: Make) -> None:
 def test_a_test_message_to_a_webhook_is_recorded() -> None:
     """L-1: it leaves the console in someone's name."""
     with transaction():
-        hook = endpoints.create("https://one.example.org/", list(WebhookEvent), (), ACT).endpoint.id
+        hook = endpoints.create("https://one.example.org/", DEFAULT_EVENTS, (), ACT).endpoint.id
     with transaction():
         endpoints.test(hook, ACT)
     assert said()[1:] == ["Laurel sent a test message to https://one.example.org/"]

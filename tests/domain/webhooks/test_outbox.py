@@ -22,6 +22,7 @@ from webapp.domain.errors import DomainError
 from webapp.domain.webhooks import deliveries, endpoints
 from webapp.infrastructure import encryption
 from webapp.models import Award, Delivery, Endpoint, Origin, WebhookEvent
+from webapp.models.webhook import DEFAULT_EVENTS
 from webapp.transaction import transaction
 
 URL = "https://hooks.example.org/laurel"
@@ -37,7 +38,7 @@ def listen(app: Flask) -> Callable[..., int]:
 
     def build(*kinds: WebhookEvent, url: str = URL) -> int:
         with transaction():
-            return endpoints.create(url, kinds or tuple(WebhookEvent), (), actor()).endpoint.id
+            return endpoints.create(url, kinds or DEFAULT_EVENTS, (), actor()).endpoint.id
 
     return build
 

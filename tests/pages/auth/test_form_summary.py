@@ -10,7 +10,8 @@ from tests.factories import NOW, Make
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.webhooks import endpoints
-from webapp.models import Origin, Role, WebhookEvent
+from webapp.models import Origin, Role
+from webapp.models.webhook import DEFAULT_EVENTS
 from webapp.pages.auth import form_summary
 from webapp.transaction import transaction
 
@@ -28,7 +29,7 @@ def ids(app: Flask, make: Make) -> dict[str, int]:
     with app.app_context(), transaction():
         key = api_keys.create("LMS", ["badges:read"], None, actor).key.id
         hook = endpoints.create(
-            "https://hooks.example.org/secret", list(WebhookEvent), (), actor
+            "https://hooks.example.org/secret", DEFAULT_EVENTS, (), actor
         ).endpoint.id
     return {
         "badge": badge.id,

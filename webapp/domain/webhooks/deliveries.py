@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, true, update
+from sqlalchemy.orm import aliased
 
 from webapp.database import db, execute_rowcount
+from webapp.database.arrays import in_array
 from webapp.domain import leases
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.lookup import NO_KEY_UPDATE
 from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt, needs_reencryption
-from webapp.models import Delivery, DeliveryState, Endpoint
+from webapp.models import Delivery, DeliveryState, Endpoint, WebhookEvent
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +34,34 @@ REST = 300  # maximum pause of a failing endpoint, in seconds
 LONGEST_WAIT = 3_600  # maximum Retry-After that is respected, in seconds
 KEPT_FOR = timedelta(days=14)  # finished deliveries
 GONE = 410
+TOGETHER = 500  # awards in a message
+MANY = 10  # such messages claimed together
 
 WAITING = Delivery.state == DeliveryState.WAITING
 
 
 @dataclass(frozen=True)
+class OutgoingMessage:
+    """What one request sends: an event, or several awards."""
+
+    deliveries: list[Delivery]
+
+    @property
+    def kind(self) -> str:
+        return self.deliveries[0].kind
+
+    @property
+    def id(self) -> str:
+        return message_id(self.deliveries[0])
+
+    @property
+    def delivery_ids(self) -> tuple[int, ...]:
+        return tuple(delivery.id for delivery in self.deliveries)
+
+
+@dataclass(frozen=True)
 class DeliveryResult:
-    delivery_id: int
+    delivery_ids: tuple[int, ...]  # of one message
     status: int | None
     error: str = ""
     wait: int = 0  # seconds, as requested by the endpoint
@@ -67,17 +90,80 @@ def claim(endpoint_id: int, owner: str, lease: float, at: datetime) -> Endpoint 
 
 def take(
     endpoint_id: int, owner: str, lease: float, number: int, at: datetime
-) -> tuple[Endpoint, list[Delivery]]:
-    """Renew the lease and return the next due deliveries, oldest first. Raises LeaseLostError.
+) -> tuple[Endpoint, list[OutgoingMessage]]:
+    """Renew the lease and return the next due messages, oldest first. Raises LeaseLostError.
 
-    A failing endpoint gets only one; if it succeeds, the others follow.
+    A failing endpoint gets only one; if it succeeds, the others follow. At most MANY of them have several awards.
     """
     endpoint = leases.renew(Endpoint, endpoint_id, owner, lease)
-    due = select(Delivery).where(
-        Delivery.endpoint_id == endpoint_id, WAITING, Delivery.next_at <= at
+    number = 1 if endpoint.failures else number
+    first = _first_due(endpoint_id, number, at)
+    if any(_may_share(delivery) for delivery in first):
+        _share_messages(endpoint_id, at)
+        first = _first_due(endpoint_id, number, at)
+    shared = [delivery.message_id for delivery in first if delivery.message_id][:MANY]
+    together = _by_message(endpoint_id, shared) if shared else {}
+    messages = [together.get(delivery.message_id, [delivery]) for delivery in first]
+    return endpoint, [
+        OutgoingMessage(sent)
+        for sent in messages
+        if sent[0].message_id is None or sent[0].message_id in together
+    ]
+
+
+def _due(endpoint_id: int, at: datetime) -> ColumnElement[bool]:
+    return and_(Delivery.endpoint_id == endpoint_id, WAITING, Delivery.next_at <= at)
+
+
+def _first_due(endpoint_id: int, number: int, at: datetime) -> list[Delivery]:
+    """Return the first delivery of each of the next due messages."""
+    earlier = aliased(Delivery)
+    follows = exists().where(
+        earlier.endpoint_id == endpoint_id,
+        earlier.message_id == Delivery.message_id,
+        earlier.state == DeliveryState.WAITING,
+        earlier.id < Delivery.id,
     )
-    ordered = due.order_by(Delivery.next_at, Delivery.id).limit(1 if endpoint.failures else number)
-    return endpoint, list(db.session.scalars(ordered))
+    query = select(Delivery).where(
+        _due(endpoint_id, at), or_(Delivery.message_id.is_(None), ~follows)
+    )
+    ordered = query.order_by(Delivery.next_at, Delivery.id).limit(number)
+    return list(db.session.scalars(ordered, execution_options={"populate_existing": True}))
+
+
+def _may_share(delivery: Delivery) -> bool:
+    return delivery.kind == WebhookEvent.AWARDS_CREATED and delivery.message_id is None
+
+
+def _share_messages(endpoint_id: int, at: datetime) -> None:
+    """Combine due awards into messages, oldest first. They stay together: a retry sends the same, with the same ID."""
+    loose = select(Delivery).where(
+        _due(endpoint_id, at),
+        Delivery.kind == WebhookEvent.AWARDS_CREATED,
+        Delivery.message_id.is_(None),
+    )
+    rows = db.session.scalars(loose.order_by(Delivery.id).limit(MANY * TOGETHER)).all()
+    for start in range(0, len(rows), TOGETHER):
+        group = rows[start : start + TOGETHER]
+        ids = [delivery.id for delivery in group]
+        shared = _hashed("\n".join(_event_of(delivery) for delivery in group))
+        db.session.execute(
+            update(Delivery).where(in_array(Delivery.id, ids)).values(message_id=shared),
+            execution_options={"synchronize_session": False},
+        )
+
+
+def _by_message(endpoint_id: int, message_ids: list[str]) -> dict[str | None, list[Delivery]]:
+    query = select(Delivery).where(
+        Delivery.endpoint_id == endpoint_id, Delivery.message_id.in_(message_ids), WAITING
+    )
+    rows = db.session.scalars(
+        query.order_by(Delivery.id), execution_options={"populate_existing": True}
+    )
+    together: dict[str | None, list[Delivery]] = {}
+    for delivery in rows:
+        together.setdefault(delivery.message_id, []).append(delivery)
+    return together
 
 
 def secrets(endpoint: Endpoint, at: datetime) -> list[str]:
@@ -94,7 +180,14 @@ def secrets(endpoint: Endpoint, at: datetime) -> list[str]:
 
 def message_id(delivery: Delivery) -> str:
     """Return the ID by which receivers recognize a repeated message, the same for all endpoints."""
-    text = f"{delivery.kind}:{delivery.subject_id}:{delivery.occurrence}:{delivery.at.isoformat()}"
+    return delivery.message_id or _hashed(_event_of(delivery))
+
+
+def _event_of(delivery: Delivery) -> str:
+    return f"{delivery.kind}:{delivery.subject_id}:{delivery.occurrence}:{delivery.at.isoformat()}"
+
+
+def _hashed(text: str) -> str:
     return "msg_" + hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -164,11 +257,11 @@ def _record_arrived(arrived: list[DeliveryResult], at: datetime) -> None:
     """Record deliveries as delivered, with one statement for each response status."""
     by_status: dict[int | None, list[int]] = {}
     for outcome in arrived:
-        by_status.setdefault(outcome.status, []).append(outcome.delivery_id)
+        by_status.setdefault(outcome.status, []).extend(outcome.delivery_ids)
     for status, ids in by_status.items():
         db.session.execute(
             update(Delivery)
-            .where(Delivery.id.in_(ids), WAITING)
+            .where(in_array(Delivery.id, ids), WAITING)
             .values(
                 state=DeliveryState.DELIVERED,
                 attempts=Delivery.attempts + 1,
@@ -181,11 +274,25 @@ def _record_arrived(arrived: list[DeliveryResult], at: datetime) -> None:
 
 
 def _record_failed(failed: list[DeliveryResult], at: datetime) -> None:
-    outcomes = {outcome.delivery_id: outcome for outcome in failed}
+    outcomes = {outcome.delivery_ids[0]: outcome for outcome in failed}
     query = select(Delivery).where(Delivery.id.in_(outcomes), WAITING)
     rows = db.session.scalars(query, execution_options={"populate_existing": True})
     for delivery in rows:
-        _reschedule(delivery, outcomes[delivery.id], at)
+        outcome = outcomes[delivery.id]
+        _reschedule(delivery, outcome, at)
+        if len(outcome.delivery_ids) > 1:
+            _reschedule_with(delivery, outcome.delivery_ids)
+
+
+def _reschedule_with(first: Delivery, delivery_ids: tuple[int, ...]) -> None:
+    """Record for all deliveries of a message what its first one says, so that they stay due together."""
+    columns = ("state", "attempts", "next_at", "sent_at", "response_status", "last_error")
+    db.session.execute(
+        update(Delivery)
+        .where(in_array(Delivery.id, list(delivery_ids)), WAITING)
+        .values({name: getattr(first, name) for name in columns}),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def _reschedule(delivery: Delivery, outcome: DeliveryResult, at: datetime) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import selectinload
 
 from webapp.database import LARGEST_ID, db, execute_rowcount
@@ -134,22 +134,54 @@ def remove(endpoint_id: int, actor: Actor) -> str:
 
 
 def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
-    """Send a delivery again now, with the same ID, or sooner if it is still pending.
+    """Send a delivery again now, with the same ID, or sooner if it is still pending; and those that share its message.
 
     Raises NotFoundError if the endpoint has no such delivery, DomainError if it is disabled.
     """
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     _ensure_enabled(endpoint)
-    updated = execute_rowcount(
+    delivery = get_delivery(endpoint_id, delivery_id)
+    chosen = (
+        Delivery.id == delivery.id
+        if delivery.message_id is None
+        else Delivery.message_id == delivery.message_id
+    )
+    _send_again(endpoint, chosen, actor)
+
+
+def redeliver_failed(endpoint_id: int, since: datetime, actor: Actor) -> int:
+    """Send everything again whose last attempt since this time failed; return the number of deliveries.
+
+    This includes those that are waiting for another attempt. Raises DomainError if the endpoint is disabled.
+    """
+    endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
+    _ensure_enabled(endpoint)
+    tried = or_(Delivery.state == DeliveryState.FAILED, Delivery.attempts > 0)
+    failed = and_(Delivery.state != DeliveryState.DELIVERED, tried)
+    return _send_again(
+        endpoint, and_(failed, func.coalesce(Delivery.sent_at, Delivery.at) >= since), actor
+    )
+
+
+def _send_again(endpoint: Endpoint, chosen: ColumnElement[bool], actor: Actor) -> int:
+    number = execute_rowcount(
         update(Delivery)
-        .where(Delivery.id == min(delivery_id, LARGEST_ID), Delivery.endpoint_id == endpoint.id)
+        .where(Delivery.endpoint_id == endpoint.id, chosen)
         .values(state=DeliveryState.WAITING, attempts=0, next_at=actor.at)
     )
-    if not updated:
+    if number:
+        endpoint.failures, endpoint.backoff_until = 0, None
+        audit_log.write(actor, "delivery.repeated", "endpoint", endpoint.id, deliveries=number)
+        job_queue.enqueue_after_commit("deliver", endpoint.id)
+    return number
+
+
+def get_delivery(endpoint_id: int, delivery_id: int) -> Delivery:
+    """Return a delivery of this endpoint. Raises NotFoundError."""
+    delivery = db.session.get(Delivery, min(delivery_id, LARGEST_ID), populate_existing=True)
+    if delivery is None or delivery.endpoint_id != endpoint_id:
         raise NotFoundError("common.delivery_not_found")
-    endpoint.failures, endpoint.backoff_until = 0, None
-    audit_log.write(actor, "delivery.repeated", "endpoint", endpoint.id, deliveries=1)
-    job_queue.enqueue_after_commit("deliver", endpoint.id)
+    return delivery
 
 
 def test(endpoint_id: int, actor: Actor) -> Delivery:
@@ -223,6 +255,8 @@ def _kinds(kinds: Collection[str]) -> list[str]:
         raise DomainError("webhooks.event_missing", "kinds")
     if unknown := sorted(set(kinds) - set(WebhookEvent)):
         raise DomainError("webhooks.event_unknown", "kinds", event=unknown[0][:40])
+    if {WebhookEvent.AWARD_CREATED, WebhookEvent.AWARDS_CREATED} <= set(kinds):
+        raise DomainError("webhooks.events_exclusive", "kinds")
     return sorted(str(kind) for kind in WebhookEvent if kind in kinds)
 
 

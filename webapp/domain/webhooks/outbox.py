@@ -53,8 +53,15 @@ def emit_run(kind: WebhookEvent, batch: Batch, at: datetime) -> None:
 
 def has_subscribers(kind: WebhookEvent) -> ColumnElement[bool]:
     return exists().where(
-        Listens.kind == kind, Endpoint.id == Listens.endpoint_id, Endpoint.disabled_at.is_(None)
+        _listens_to(kind), Endpoint.id == Listens.endpoint_id, Endpoint.disabled_at.is_(None)
     )
+
+
+def _listens_to(kind: WebhookEvent) -> ColumnElement[bool]:
+    """True for subscriptions to events of this kind, also if they get many in one message."""
+    if kind == WebhookEvent.AWARD_CREATED:
+        return Listens.kind.in_([kind, WebhookEvent.AWARDS_CREATED])
+    return Listens.kind == kind
 
 
 def _deliver(
@@ -63,7 +70,7 @@ def _deliver(
     rows = (
         select(
             Endpoint.id,
-            literal(str(kind)),
+            Listens.kind,
             subjects.c.value,
             literal(occurrence, Id),
             literal(at, UtcDateTime),
@@ -75,7 +82,7 @@ def _deliver(
         .select_from(Listens)
         .join(Endpoint, Endpoint.id == Listens.endpoint_id)
         .join(subjects, true())
-        .where(Listens.kind == kind, Endpoint.disabled_at.is_(None))
+        .where(_listens_to(kind), Endpoint.disabled_at.is_(None))
     )
     columns = ["endpoint_id", "kind", "subject_id", "occurrence", "at"]
     columns += ["state", "attempts", "next_at", "last_error"]

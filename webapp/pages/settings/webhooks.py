@@ -15,6 +15,7 @@ from webapp.domain.permissions import Permission
 from webapp.domain.webhooks import endpoints, url_policy
 from webapp.messages import Message
 from webapp.models import Endpoint
+from webapp.models.webhook import DEFAULT_EVENTS
 from webapp.pages.auth.step_up import confirmed
 from webapp.pages.http.authorization import current_actor, permit
 from webapp.pages.http.form import Form
@@ -51,7 +52,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/new")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def new() -> ResponseReturnValue:
-    return _new(EndpointForm(kinds=[str(kind) for kind in EVENT_DESCRIPTIONS]))
+    return _new(EndpointForm(kinds=[str(kind) for kind in DEFAULT_EVENTS]))
 
 
 @blueprint.post("")
