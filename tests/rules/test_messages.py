@@ -24,7 +24,7 @@ from webapp.domain.badges.settings import BadgeSettings
 from webapp.domain.csv_files import decoding
 from webapp.domain.imports.import_rows import OPTIONAL
 from webapp.messages import audit_actions, catalogue, names_in
-from webapp.models import AwardSource, MemberStatus
+from webapp.models import AwardSource, MemberStatus, WebhookEvent
 from webapp.models.award import HOLDERS
 from webapp.models.batch import Outcome
 
@@ -165,14 +165,14 @@ def required(text: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def other_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """Names that look like codes: columns, endpoints, and actions of the audit log."""
+    """Names that look like codes: columns, endpoints, events, and actions of the audit log."""
     app = create_app(settings_for("", tmp_path_factory.mktemp("data")))
     columns = {
         f"{table.name}.{column.name}"
         for table in Base.metadata.tables.values()
         for column in table.c
     }
-    return columns | set(app.view_functions) | ACTIONS.keys()
+    return columns | set(app.view_functions) | ACTIONS.keys() | set(WebhookEvent)
 
 
 def test_every_code_has_a_text(other_names: set[str]) -> None:
