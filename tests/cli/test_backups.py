@@ -28,6 +28,7 @@ from webapp.cli.backups.archive import MANIFEST, Writer
 from webapp.cli.backups.column_types import type_name
 from webapp.cli.backups.dump import EXCLUDED, tables
 from webapp.cli.database import upgrade
+from webapp.cli.files import open_output
 from webapp.config import Settings
 from webapp.database import Base, db
 from webapp.domain.actor import Actor
@@ -540,7 +541,7 @@ FIRST_TABLES: dict[str, tuple[str, list[list[Any]]]] = {
 def test_an_earlier_structure_is_brought_up_to_date(elsewhere: Settings, tmp_path: Path) -> None:
     """A backup written at the first migration, with fewer tables and columns, can be restored by this version."""
     file = tmp_path / "laurel.backup"
-    with Writer(file) as writer:
+    with open_output(file) as out, Writer(out) as writer:
         for table, (columns, rows) in FIRST_TABLES.items():
             dated = [[NOW.isoformat() if cell == "{at}" else cell for cell in row] for row in rows]
             writer.add(table, [column.split(":") for column in columns.split()], dated)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from tests.conftest import settings_for
+from tests.faults.console import free_port
 from webapp import create_app
 from webapp.cli.database import upgrade
 from webapp.cli.demo import EXAMPLE, make_demo
@@ -41,3 +46,19 @@ def test_it_prints_how_to_sign_in_and_keeps_no_password(tmp_path: Path) -> None:
         assert len(db.session.scalars(select(Member.id)).all()) == 12_000
         assert len(db.session.scalars(select(Staff.id)).all()) == len(demo.ACCOUNTS)
         db.engine.dispose()
+
+
+@pytest.mark.slow
+@pytest.mark.starts_processes
+def test_passwords_that_no_one_has_seen_are_replaced(tmp_path: Path) -> None:
+    """A-17: if they can't be printed, the start ends, and the next one makes new ones."""
+    ended = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m webapp.cli start --demo >/dev/full"],
+        env={"PATH": os.environ["PATH"], "LAUREL_DATA": str(tmp_path), "PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (1, "Error: No space left on device.\n")
+    assert (tmp_path / "demo.unfinished").exists()

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.faults.console import ROOT, Console, await_
-from webapp.cli.backups import progress_bar
 from webapp.cli.backups.dump import write_backup
 from webapp.database import db
 from webapp.domain.operations import maintenance
@@ -58,9 +57,7 @@ def drill(consoles: Callable[..., Console], size: int) -> None:
     worker, clock = console.start_worker(), console.start_clock()
     await_(lambda: console.batch(batches[0].id).run_processed > size // 5, 30, "it is on its way")
     file = console.folder / "laurel.backup"
-    write_backup(
-        console.settings, file, progress_bar
-    )  # in this process: start-up would take too long
+    write_backup(console.settings, file)  # in this process: start-up would take too long
 
     def ended() -> bool:
         return not any(console.batch(batch.id).running for batch in batches)

@@ -22,6 +22,11 @@ STANDARD = Path("-")
 input_argument = click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 )
+output_argument = click.argument(
+    "file",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    default="-",
+)
 
 
 def standard_input() -> BinaryIO:

@@ -1,13 +1,14 @@
-"""`laurel members`: importing members."""
+"""`laurel members`: importing and exporting members."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -19,8 +20,9 @@ from webapp.cli.csv_import import (
     progress,
     report_and_exit,
 )
-from webapp.cli.output import tell
-from webapp.cli.settings import current_actor
+from webapp.cli.files import STANDARD, open_output, output_argument
+from webapp.cli.output import tell, to_json
+from webapp.cli.settings import command_app, current_actor
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.csv_files.streaming import stream
@@ -29,6 +31,8 @@ from webapp.domain.imports import columns as member_columns
 from webapp.domain.imports import import_rows
 from webapp.domain.imports.import_rows import ImportProgress
 from webapp.domain.imports.plan import DryRunState
+from webapp.domain.members import export as member_export
+from webapp.domain.members.filters import EVERYBODY
 from webapp.transaction import transaction
 
 
@@ -96,6 +100,45 @@ def take_in(file: BinaryIO, encoding: str, actor: Actor, done: ImportProgress) -
             _write(import_rows.import_postponed, actor, done)
             raise
         _write(import_rows.import_postponed, actor, done)
+
+
+@group.command("export")
+@output_argument
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON array instead of CSV.")
+def export(file: Path, as_json: bool) -> None:
+    """Write all members to a CSV file, or to standard output.
+
+    The columns are those of the export on the page Members, and import accepts the file. Cells that a
+    spreadsheet would run as a formula start with an apostrophe; with --json all values are unchanged.
+    """
+    with command_app(), open_output(file) as out:
+        out.writelines(json_file() if as_json else member_export.csv_file(EVERYBODY))
+    if file != STANDARD:
+        tell(f"Members exported to {click.format_filename(file)}.")
+
+
+def json_file() -> Iterator[bytes]:
+    yield b"["
+    before = "\n"
+    for row in chain.from_iterable(member_export.rows(EVERYBODY)):
+        yield f"{before}{to_json(as_data(row))}".encode()
+        before = ",\n"
+    yield b"\n]\n"
+
+
+def as_data(row: member_export.Row) -> dict[str, Any]:
+    """A member as in the API, with the counts of the export."""
+    external_id, username, email, name, joined_at, status, badges, activity = row
+    return {
+        "id": external_id,
+        "username": username,
+        "email": email or None,
+        "name": name,
+        "status": status.lower(),
+        "joined_at": joined_at,
+        "badges": int(badges),
+        "activity": int(activity),
+    }
 
 
 def _write(

@@ -24,14 +24,15 @@ json_option = click.option(
 )
 
 
-def show(text: str, data: object, *, as_json: bool) -> None:
-    """Print a command's result.
+def show(text: str, data: object, *, as_json: bool, err: bool = False) -> None:
+    """Print a command's result; on standard error if its file went to standard output.
 
     Raises OSError if it can't be written. So if it contains a secret that can't be shown again, call this inside the
     transaction: then nothing is created that no one has seen.
     """
-    require_stream(sys.stdout, "output")
-    click.echo(to_json(data) if as_json else text)
+    if not err:
+        require_stream(sys.stdout, "output")
+    click.echo(to_json(data) if as_json else text, err=err)
 
 
 def to_json(data: object) -> str:

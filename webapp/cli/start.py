@@ -19,7 +19,7 @@ from webapp import package
 from webapp.cli import database, exec_commands, valkey
 from webapp.cli.child_process import Child
 from webapp.cli.settings import command_app, current_actor
-from webapp.cli.supervisor import Supervisor, say
+from webapp.cli.supervisor import Supervisor, say, write_line
 from webapp.config import Settings, data_folder, load
 from webapp.domain.staff import first_admin
 from webapp.infrastructure import running_console
@@ -164,7 +164,7 @@ def prepare(settings: Settings, demo: bool) -> str:
     from webapp.cli.demo import make_demo  # only now: it needs the extra
 
     for line in make_demo().splitlines():  # at once, so that a later failure doesn't lose them
-        say(line)
+        write_line(line)  # if no one can read the passwords, the next start makes new ones
     unfinished.unlink()
     return "Sign in with one of the accounts above. You won't see their passwords again."
 

@@ -13,7 +13,10 @@ import time
 from collections.abc import Callable, Iterable
 from types import FrameType, TracebackType
 
+import click
+
 from webapp.cli.child_process import Child, kill_session
+from webapp.cli.output import require_stream
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -125,6 +128,11 @@ class Supervisor:
 
 
 def say(line: str, *, who: str = "laurel") -> None:
-    """Write a line with its process's name in front; ignore a closed output."""
-    with contextlib.suppress(OSError, ValueError):
-        os.write(sys.stdout.fileno(), f"{who:<10}| {line}\n".encode())
+    """Write a line with its process's name in front; ignore an output that can't be written."""
+    with contextlib.suppress(OSError, ValueError, click.ClickException):
+        write_line(line, who)
+
+
+def write_line(line: str, who: str = "laurel") -> None:
+    require_stream(sys.stdout, "output")
+    os.write(sys.stdout.fileno(), f"{who:<10}| {line}\n".encode())

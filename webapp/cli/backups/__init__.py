@@ -6,6 +6,7 @@ The file is the same for SQLite and PostgreSQL, so it also moves a console from 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +15,10 @@ from typing import Any
 import click
 from sqlalchemy.exc import DBAPIError
 
-from webapp.cli import output
-from webapp.cli.backups.archive import BackupError, Manifest
-from webapp.cli.backups.dump import Advance, write_backup
+from webapp.cli.backups.archive import Manifest
+from webapp.cli.backups.dump import write_backup
 from webapp.cli.backups.restore import restore_backup
+from webapp.cli.files import STANDARD, input_argument
 from webapp.cli.output import json_option, show
 from webapp.cli.settings import command_app, current_actor, load_settings
 from webapp.domain.audit_log import events as audit_log
@@ -26,34 +27,39 @@ from webapp.transaction import transaction
 
 
 @click.command("backup")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @json_option
 def backup_command(file: Path, as_json: bool) -> None:
-    """Write a backup of the database to a new file.
+    """Write a backup of the database to a new file, or with - to standard output.
 
     The console can keep running. Also keep SECRET_KEY: it isn't in the backup, and without it
     encrypted data can't be read.
     """
-    with errors_as_messages():
-        manifest = write_backup(load_settings(), file, progress_bar)
+    if file == STANDARD and sys.stdout.isatty():
+        raise click.UsageError("A backup isn't text. Send it to a file or a pipe.")
+    with database_errors_as_messages():
+        manifest = write_backup(load_settings(), file)
     tables, rows = len(manifest.tables), plural(manifest.rows, "row")
-    text = f"Backup written to {file}: {rows} in {tables} tables, {size(file)}."
-    show(text, as_data(manifest), as_json=as_json)
+    to, of = (
+        ("", "") if file == STANDARD else (f" to {click.format_filename(file)}", f", {size(file)}")
+    )
+    text = f"Backup written{to}: {rows} in {tables} tables{of}."
+    show(text, as_data(manifest), as_json=as_json, err=file == STANDARD)
 
 
 @click.command("restore")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@input_argument
 @click.option("--replace", is_flag=True, help="Replace everything in the database.")
 @json_option
 def restore_command(file: Path, replace: bool, as_json: bool) -> None:
     """Restore the database from a backup.
 
-    Stop Laurel first. Either everything is restored or nothing. Everyone has to sign in again, and
-    batches that were running continue automatically.
+    FILE can be a pipe, or - for standard input. Stop Laurel first. Either everything is restored or
+    nothing. Everyone has to sign in again, and batches that were running continue automatically.
     """
     os.umask(0o077)  # personal data: no other user of this machine may read it
-    with errors_as_messages():
-        manifest = restore_backup(load_settings(), file, replace, progress_bar)
+    with database_errors_as_messages():
+        manifest = restore_backup(load_settings(), file, replace)
         with command_app(), transaction():
             audit_log.write(
                 current_actor(),
@@ -80,17 +86,9 @@ def as_data(manifest: Manifest) -> dict[str, Any]:
 
 
 @contextmanager
-def progress_bar(label: str, rows: int) -> Iterator[Advance]:
-    with output.progress_bar(label, rows) as bar:
-        yield bar.update
-
-
-@contextmanager
-def errors_as_messages() -> Iterator[None]:
+def database_errors_as_messages() -> Iterator[None]:
     try:
         yield
-    except BackupError as problem:
-        raise click.ClickException(str(problem)) from None
     except DBAPIError as problem:
         raise click.ClickException(f"Database error: {problem.orig}") from None
 

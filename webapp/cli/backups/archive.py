@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import zipfile
 import zlib
@@ -12,14 +11,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
+
+import click
 
 from webapp.cli.backups.column_types import NAMES
 
 FORMAT = 1
 MANIFEST = "backup.json"
-PARTIAL = ".part"  # suffix of an unfinished file
 LARGEST_MANIFEST = 10_000_000  # bytes
 LONGEST_LINE = 64 * 1024 * 1024  # bytes; the largest rows hold a file of 5 MB and its preview
 CHUNK = 1024 * 1024  # bytes to unpack at once
@@ -32,8 +31,8 @@ _REVISION = re.compile(r"[0-9]{4}")
 _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 
 
-class BackupError(Exception):
-    """A backup can't be written or restored; the text is the message for the operator."""
+class BackupError(click.ClickException):
+    """A backup can't be written or restored."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +71,10 @@ class Manifest:
 
 
 class Writer:
-    """Writes a backup; the file gets its name when it is complete."""
+    """Writes a backup to a file. An interrupted one has no manifest, so it can't be restored."""
 
-    def __init__(self, path: Path) -> None:
-        if path.exists():
-            raise BackupError(f"{path} already exists. Choose a new file.")
-        self.path, self.partial = path, path.with_name(path.name + PARTIAL)
-        descriptor = os.open(self.partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self.file = os.fdopen(descriptor, "wb")
-        self.zip = zipfile.ZipFile(self.file, "w", zipfile.ZIP_DEFLATED, compresslevel=6)
+    def __init__(self, file: BinaryIO) -> None:
+        self.zip = zipfile.ZipFile(Appended(file), "w", zipfile.ZIP_DEFLATED, compresslevel=6)
         self.tables: list[DumpedTable] = []
 
     def __enter__(self) -> Writer:
@@ -90,9 +84,6 @@ class Writer:
         if kind is not None:
             with suppress(OSError, ValueError):  # the disk may be full
                 self.zip.close()
-            with suppress(OSError):
-                self.file.close()
-            self.partial.unlink(missing_ok=True)
 
     def add(self, name: str, columns: list[list[str]], rows: Iterable[list[Any]]) -> int:
         digest, number = hashlib.sha256(), 0
@@ -113,20 +104,23 @@ class Writer:
         content = {"format": FORMAT, **asdict(manifest), "at": at.isoformat()}
         self.zip.writestr(MANIFEST, json.dumps(content, indent=1))
         self.zip.close()
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
-        self.partial.replace(self.path)
         return manifest
+
+
+class Appended:
+    """A file in which zipfile doesn't go back: standard output may be a pipe, or be appended to a file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write, self.flush, self.close = file.write, file.flush, file.flush
 
 
 class Reader:
     manifest: Manifest
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self.name = name
         try:
-            self.zip = zipfile.ZipFile(path)
+            self.zip = zipfile.ZipFile(file)
             if self._file(MANIFEST).file_size > LARGEST_MANIFEST:
                 raise ValueError("its manifest is too long")
             content = json.loads(self.zip.read(MANIFEST))
@@ -137,10 +131,10 @@ class Reader:
                 return
         except UNREADABLE as problem:
             raise BackupError(
-                f"{path} isn't a Laurel backup, or it's incomplete ({_printable(problem)})."
+                f"{name} isn't a Laurel backup, or it's incomplete ({_printable(problem)})."
             ) from None
         version = _printable(content.get("version"))
-        raise BackupError(f"{path} was written by a later version of Laurel ({version}).")
+        raise BackupError(f"{name} was written by a later version of Laurel ({version}).")
 
     def __enter__(self) -> Reader:
         return self
@@ -158,7 +152,7 @@ class Reader:
                 if number > table.rows:
                     break
             if (digest.hexdigest(), number) != (table.sha256, table.rows):
-                raise BackupError(f"{self.path} is damaged: {table.file} has a wrong checksum.")
+                raise BackupError(f"{self.name} is damaged: {table.file} has a wrong checksum.")
             yield number
 
     def rows(self, table: DumpedTable) -> Iterator[list[Any]]:
@@ -169,7 +163,7 @@ class Reader:
                 row = None
             if not isinstance(row, list) or len(row) != len(table.columns):
                 raise BackupError(
-                    f"{self.path} is damaged: row {number:,} of {table.name} can't be read."
+                    f"{self.name} is damaged: row {number:,} of {table.name} can't be read."
                 )
             yield row
 
@@ -188,7 +182,7 @@ class Reader:
                     yield rest
         except UNREADABLE as problem:
             raise BackupError(
-                f"{self.path} is damaged: {table.file} can't be read ({_printable(problem)})."
+                f"{self.name} is damaged: {table.file} can't be read ({_printable(problem)})."
             ) from None
 
     def _file(self, name: str) -> zipfile.ZipInfo:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from webapp import models, package  # noqa: F401  (registers the tables)
 from webapp.cli.backups.archive import BackupError, Manifest, Writer
 from webapp.cli.backups.column_types import ENCODE, row_converter, type_name
 from webapp.cli.backups.connections import count, snapshot
+from webapp.cli.files import STANDARD, open_output
+from webapp.cli.output import progress_bar
 from webapp.config import Settings
 from webapp.database import Base
 from webapp.database.version import newest_revision
@@ -35,7 +36,6 @@ EXCLUDED = {
 BATCH_SIZE = 2_000  # rows in memory at once
 
 Advance = Callable[[int], None]
-Progress = Callable[[str, int], AbstractContextManager[Advance]]
 
 sqlite_sequence = TableClause("sqlite_sequence", column("name"), column("seq"))
 
@@ -45,8 +45,8 @@ def tables() -> list[Table]:
     return [table for table in Base.metadata.sorted_tables if table.name not in EXCLUDED]
 
 
-def write_backup(settings: Settings, path: Path, progress: Progress) -> Manifest:
-    """Write the database as it is now to a new file.
+def write_backup(settings: Settings, path: Path) -> Manifest:
+    """Write the database as it is now to a new file, or to standard output.
 
     Raises BackupError if there is no database, its structure is not this version's, or the file exists.
     """
@@ -58,12 +58,14 @@ def write_backup(settings: Settings, path: Path, progress: Progress) -> Manifest
                 "The database has the schema of another version. Run “laurel db upgrade”, or write the backup with "
                 "that version of Laurel."
             )
-        with Writer(path) as writer:
+        if path != STANDARD and path.is_file():
+            raise BackupError(f"{path} already exists. Choose a new file.")
+        with open_output(path) as file, Writer(file) as writer:
             total = sum(count(connection, table) for table in tables())
-            with progress("Writing", total) as advance:
+            with progress_bar("Writing", total) as bar:
                 for table in tables():
                     columns = [[column.name, type_name(column.type)] for column in table.columns]
-                    writer.add(table.name, columns, _rows(connection, table, advance))
+                    writer.add(table.name, columns, _rows(connection, table, bar.update))
             last_ids = {
                 table.name: _last_id(connection, table)
                 for table in tables()

@@ -36,8 +36,10 @@ from webapp import package
 from webapp.cli.backups.archive import BackupError, DumpedTable, Manifest, Reader
 from webapp.cli.backups.column_types import DECODE, row_converter
 from webapp.cli.backups.connections import count, exclusive, reflect
-from webapp.cli.backups.dump import BATCH_SIZE, EXCLUDED, Advance, Progress, sqlite_sequence
+from webapp.cli.backups.dump import BATCH_SIZE, EXCLUDED, Advance, sqlite_sequence
 from webapp.cli.database import alembic_config
+from webapp.cli.files import STANDARD, open_input
+from webapp.cli.output import progress_bar
 from webapp.config import Settings
 from webapp.database import Base, UtcDateTime
 from webapp.database.version import newest_revision
@@ -63,7 +65,7 @@ ALEMBIC = "alembic_version"
 sqlite_master = TableClause("sqlite_master", column("type"), column("name"), column("sql"))
 
 
-def restore_backup(settings: Settings, path: Path, replace: bool, progress: Progress) -> Manifest:
+def restore_backup(settings: Settings, path: Path, replace: bool) -> Manifest:
     """Restore the database as it was when the backup was written, then upgrade it to this version's structure.
 
     Rows go into the structure of the backup's own migration, so migrations since may rename tables and columns.
@@ -72,12 +74,13 @@ def restore_backup(settings: Settings, path: Path, replace: bool, progress: Prog
     """
     if settings.sqlite:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with Reader(path) as reader:
+    name = "Standard input" if path == STANDARD else str(path)
+    with open_input(path) as file, Reader(file, name) as reader:
         manifest = reader.manifest
         _require_known_revision(manifest)
-        with progress("Checking", manifest.rows) as advance:
+        with progress_bar("Checking", manifest.rows) as bar:
             for number in reader.verify():
-                advance(number)
+                bar.update(number)
         with exclusive(settings) as connection:
             present = reflect(connection)
             _require_idle(connection, present)
@@ -87,8 +90,8 @@ def restore_backup(settings: Settings, path: Path, replace: bool, progress: Prog
             _migrate(settings, connection, manifest.revision)
             tables = reflect(connection)
             _require_known_columns(tables, manifest)
-            with progress("Restoring", manifest.rows) as advance, _triggers_off(connection, tables):
-                _load(connection, reader, tables, advance)
+            with progress_bar("Restoring", manifest.rows) as bar, _triggers_off(connection, tables):
+                _load(connection, reader, tables, bar.update)
             _migrate(settings, connection, newest_revision())
             _finish(connection)
         return manifest
@@ -171,7 +174,7 @@ def _load(connection: Connection, reader: Reader, tables: Tables, advance: Advan
                 _set_last_id(connection, tables[dumped.name], dumped.last_id)
         except UNFIT as problem:
             raise BackupError(
-                f"{reader.path} is damaged: a row of {dumped.name} doesn't fit ({problem!a:.200})."
+                f"{reader.name} is damaged: a row of {dumped.name} doesn't fit ({problem!a:.200})."
             ) from None
         number = count(connection, tables[dumped.name])
         if number != dumped.rows:

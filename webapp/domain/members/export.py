@@ -9,6 +9,7 @@ from sqlalchemy import select
 from webapp.database import db
 from webapp.database.arrays import in_array
 from webapp.domain.csv_files.columns import FIELDS
+from webapp.domain.csv_files.writer import write_csv
 from webapp.domain.members.directory import badges_of
 from webapp.domain.members.filters import MemberFilters
 from webapp.domain.members.search import Search
@@ -18,6 +19,12 @@ HEADER = (*FIELDS.values(), "Name", "Joined", "Status", "Badges", "Activity")
 CHUNK = 2_000  # members in memory at a time
 
 Row = tuple[str, ...]
+
+
+def csv_file(filters: MemberFilters) -> Iterator[bytes]:
+    yield write_csv([HEADER])
+    for chunk in rows(filters):
+        yield write_csv(chunk, encoding="utf-8")
 
 
 def rows(filters: MemberFilters) -> Iterator[list[Row]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from flask import (
@@ -19,7 +18,6 @@ from werkzeug.wrappers import Response
 
 from webapp.domain.badges import quests
 from webapp.domain.batches import from_directory, listing
-from webapp.domain.csv_files import writer
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.members import directory
 from webapp.domain.members import export as member_export
@@ -89,7 +87,7 @@ def export() -> Response:
 
 
 def export_csv(filters: MemberFilters) -> Response:
-    return csv_file(_file(filters), f"members-{datetime.now(UTC):%Y-%m-%d}.csv")
+    return csv_file(member_export.csv_file(filters), f"members-{datetime.now(UTC):%Y-%m-%d}.csv")
 
 
 @blueprint.post("/batch")
@@ -175,9 +173,3 @@ def readable_query() -> MemberQuery:
     query = current_query()
     require_readable(query.warnings, "members.index")
     return query
-
-
-def _file(filters: MemberFilters) -> Iterator[bytes]:
-    yield writer.write_csv([member_export.HEADER])
-    for rows in member_export.rows(filters):
-        yield writer.write_csv(rows, encoding="utf-8")
