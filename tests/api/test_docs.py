@@ -19,12 +19,12 @@ from bs4 import BeautifulSoup
 from tests.browser.site import Site
 from tests.pages.client import ReviewingClient
 from webapp.api.framework.operations import OPERATIONS
-from webapp.api.framework.problems import TITLES
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.batches import processing
 from webapp.domain.permissions import Scope
 from webapp.models import Origin
+from webapp.schemas.problems import TITLES
 from webapp.transaction import transaction
 
 # What an example requires, in addition to the results of earlier examples.

@@ -19,11 +19,11 @@ from tests.api.conftest import Caller
 from tests.browser.site import Site
 from webapp.api.framework import openapi, openapi_paths
 from webapp.api.framework.operations import OPERATIONS
-from webapp.api.framework.problems import TITLES
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope
 from webapp.models import Origin
+from webapp.schemas.problems import TITLES
 from webapp.transaction import transaction
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")

@@ -12,8 +12,8 @@ from flask.typing import ResponseReturnValue
 from webapp.api import examples
 from webapp.api.framework import openapi, openapi_paths
 from webapp.api.framework.operations import OPERATIONS, Operation
-from webapp.api.framework.problems import ADVICE, TITLES
 from webapp.domain.permissions import Scope
+from webapp.schemas.problems import ADVICE, TITLES
 from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS, PAYLOADS
 
 blueprint = Blueprint("api_docs", __name__, url_prefix="/api/docs")

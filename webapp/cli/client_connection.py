@@ -22,6 +22,8 @@ from gunicorn.http.message import Request  # type: ignore[import-untyped]
 from gunicorn.http.unreader import IterUnreader  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
+from webapp.cli import server_refusals
+
 PIECE = 64 * 1024  # bytes that are read or sent at once
 IN_MEMORY = 64 * 1024  # bytes of a request or response; the rest is in a temporary file
 LARGEST_HEAD = 64 * 1024  # bytes; each line has gunicorn's own limit
@@ -78,6 +80,7 @@ class Line:
         self.socket = sock
         self.arrived, self.unsent = Spool(), Spool()
         self.sent = 0
+        self.to_api = False
         self._patience = PATIENCE
 
     def fileno(self) -> int:
@@ -229,6 +232,7 @@ class Connection(TConn):
             end += len(END_OF_HEAD)
             data = bytes(self.head[end:])
             self.sock.arrived.put(bytes(self.head[:end]))
+            self.sock.to_api = server_refusals.concerns_api(self.head)
             self.body = self._framed(bytes(self.head[:end]))
         self.sock.arrived.put(data)
         if not self.body.ended(data):

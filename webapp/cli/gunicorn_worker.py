@@ -10,26 +10,20 @@ import errno
 import selectors
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     STOP_KEEPALIVE_LINGER,
     ThreadWorker,
 )
 
-from webapp.cli.client_connection import CONTINUE, LARGEST_HEAD, PIECE, Connection, State
+from webapp.cli import server_refusals
+from webapp.cli.client_connection import CONTINUE, LARGEST_HEAD, PIECE, Connection, Line, State
 from webapp.config import load
 from webapp.infrastructure import gc_tuning
-
-LATE = (
-    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
-    b"Content-Type: text/plain\r\nContent-Length: 35\r\n\r\nThe request took too long to arrive"
-)
-TOO_LONG = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n"
-    b"Content-Type: text/plain\r\nContent-Length: 24\r\n\r\nThe headers are too long"
-)
 
 
 class Worker(ThreadWorker):
@@ -118,7 +112,7 @@ class Worker(ThreadWorker):
             self._work(connection)
         elif connection.body is None:
             if len(connection.head) > LARGEST_HEAD:
-                self._refuse(connection, TOO_LONG)
+                self._refuse(connection, "headers-too-large")
         else:
             if connection.state is State.HEAD:
                 self._begin(connection, State.BODY, self.body_seconds)
@@ -131,6 +125,22 @@ class Worker(ThreadWorker):
         self._ignore(connection)
         self._begin(connection, State.WORKING, float("inf"))
         self.enqueue_req(connection)
+
+    def _keepalive_after(self, connection: Connection, keepalive: bool) -> bool:
+        try:
+            return bool(super()._keepalive_after(connection, keepalive))
+        except ParseException:  # in a body that the app didn't read, so it has responded already
+            return False
+
+    def handle_error(self, _request: Any, line: Line, _address: Any, error: Exception) -> None:
+        """Respond to a request that gunicorn can't parse, or that failed outside the app."""
+        kind = server_refusals.kind_of(error)
+        if kind == "internal":
+            self.log.exception("a request failed outside the app")
+        else:
+            self.log.warning("refused a malformed request: %s", server_refusals.reason_of(error))
+        with suppress(OSError):
+            line.sendall(server_refusals.response(kind, to_api=line.to_api))
 
     def finish_request(self, connection: Connection, future: Any) -> None:
         done = not future.cancelled() and future.exception() is None
@@ -171,7 +181,9 @@ class Worker(ThreadWorker):
         if more:
             self._take(connection, more)
 
-    def _refuse(self, connection: Connection, answer: bytes) -> None:
+    def _refuse(self, connection: Connection, kind: str) -> None:
+        to_api = server_refusals.concerns_api(connection.head)
+        answer = server_refusals.response(kind, to_api=to_api)
         self._ignore(connection)
         try:
             connection.sock.socket.send(answer)
@@ -193,7 +205,7 @@ class Worker(ThreadWorker):
         for connection in list(self._late(float("inf") if force else time.monotonic())):
             arriving = connection.state in (State.HEAD, State.BODY) and connection.received
             if arriving and not force:
-                self._refuse(connection, LATE)
+                self._refuse(connection, "too-slow")
             else:
                 self._drop(connection)
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from webapp.api.framework import openapi_examples, problems
+from webapp.api.framework import openapi_examples
 from webapp.api.framework.operations import KEY_LENGTH, Operation
 from webapp.models import WebhookEvent
+from webapp.schemas import problems
 from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS, PAYLOADS
 
 REF = "#/components/schemas/{model}"

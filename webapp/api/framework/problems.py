@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -15,53 +13,16 @@ from webapp.database import DB_UNAVAILABLE, RETRY_AFTER
 from webapp.domain.api_access.idempotency import KeyReuseError, ResponseErasedError
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.infrastructure import log_format
+from webapp.schemas.problems import MIMETYPE, TITLES, text_of
 
 log = logging.getLogger(__name__)
 
 PREFIX = "/api/"
-MIMETYPE = "application/problem+json"
 
-# Kinds of problems with their status and title. The documentation page has an anchor for each kind.
-TITLES: dict[str, tuple[int, str]] = {
-    "unreadable": (400, "Malformed request"),
-    "key-missing": (401, "API key required"),
-    "key-refused": (401, "API key not accepted"),
-    "key-in-url": (401, "API key sent in the URL"),
-    "scope": (403, "API key lacks this scope"),
-    "not-found": (404, "Not found"),
-    "method": (405, "Method not allowed"),
-    "state": (409, "Not possible in the current state"),
-    "response-expired": (410, "Stored response no longer available"),
-    "too-large": (413, "Request too large"),
-    "media-type": (415, "Request body must be JSON"),
-    "invalid": (422, "Invalid values in the request"),
-    "key-reused": (422, "Idempotency-Key already used for a different request"),
-    "too-many": (429, "Too many requests"),
-    "internal": (500, "Internal error"),
-    "unavailable": (503, "Database unavailable"),
-}
-# What clients should do about each kind, for the documentation page.
-ADVICE = {
-    "unreadable": "Send valid JSON in UTF-8. The detail says what is wrong with the body.",
-    "key-missing": "Send the header Authorization: Bearer with your API key.",
-    "key-refused": "Check the key: it is unknown, has expired or was revoked. Create a new one if needed.",
-    "key-in-url": "Send the key in the Authorization header instead. Revoke the key that was in the URL.",
-    "scope": "Use a key with the scope that the detail names.",
-    "not-found": "Check the path and the ID in it.",
-    "method": "The Allow header lists the methods of this URL.",
-    "state": "Read the resource again. The detail says why the request isn't possible now.",
-    "response-expired": "Don't send the request again: it has been processed. Read the resource to see the result.",
-    "too-large": "Split the request. A body can have up to 1 MB.",
-    "media-type": "Send the body as JSON with the header Content-Type: application/json.",
-    "invalid": "Fix everything listed in errors, and send the request again.",
-    "key-reused": "Use a new key for each different request.",
-    "too-many": "Wait for the number of seconds in the Retry-After header.",
-    "internal": "Nothing was changed. Try again; if it keeps failing, give the reference in the detail to the person "
-    "who runs Laurel.",
-    "unavailable": "Nothing was changed. Try again after the number of seconds in the Retry-After header.",
-}
 _BY_STATUS = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
 _DETAILS = {
+    "not-found": "There is nothing at this URL.",
+    "method": "This URL doesn't have this method.",
     "unreadable": "The request is incomplete or malformed. Nothing was changed.",
     "too-large": "A body can have up to 1 MB. Split it into several requests.",
 }
@@ -91,17 +52,8 @@ class ProblemError(Exception):
     headers: dict[str, str] = field(default_factory=dict)
 
     def response(self) -> Response:
-        status, title = TITLES[self.kind]
-        body: dict[str, Any] = {
-            "type": f"/api/docs#problem-{self.kind}",
-            "title": title,
-            "status": status,
-        }
-        if self.detail:
-            body["detail"] = self.detail
-        if self.errors:
-            body["errors"] = [error.as_dict() for error in self.errors]
-        text = json.dumps(body, ensure_ascii=False)
+        status, _ = TITLES[self.kind]
+        text = text_of(self.kind, self.detail, [error.as_dict() for error in self.errors])
         return Response(text, status, headers=self.headers, mimetype=MIMETYPE)
 
 

@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 from flask import Flask, Response, current_app, g, request
 from htmx_flask import Htmx
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.config import Settings
 from webapp.infrastructure import log_format
-from webapp.pages.http.request_body import CompleteBodyMiddleware
+from webapp.pages.http.request_body import BROKEN, CompleteBodyMiddleware
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def init_app(app: Flask) -> None:
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
     Htmx(app)
-    app.wsgi_app = CompleteBodyMiddleware(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = CompleteBodyMiddleware(app.wsgi_app, 6 * MEGABYTE)  # type: ignore[method-assign]
     if settings.proxies:
         number = settings.proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -87,6 +88,8 @@ def _begin() -> None:
     request_id = request.headers.get("X-Request-ID", "") if settings.proxies else ""
     log_format.at_work.set(request_id if REQUEST_ID.fullmatch(request_id) else log_format.new_id())
     g.began = time.monotonic()
+    if BROKEN in request.environ and request.routing_exception is None:
+        raise ClientDisconnected
 
 
 def _forwarded_warning() -> Callable[[], None]:
