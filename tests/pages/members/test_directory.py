@@ -49,7 +49,7 @@ def test_members_are_listed_with_their_identifiers(as_support: ReviewingClient, 
     make.award(member.id, make.quest().id)
     answer = as_support.get("/members")
     row = " ".join(answer.page.select("tbody tr")[0].get_text(" ").split())
-    assert row == "AB anna Anna Brandt anna@example.org 4821 1 7 20 Nov 2026, 12:00 UTC Suspended"
+    assert row == "AB anna Anna Brandt anna @example.org 4821 1 7 20 Nov 2026, 12:00 UTC Suspended"
     assert answer.page.select_one(f'a[href="/members/{member.id}"]') is not None
     assert answer.words("#members h2") == "2 members"
 
