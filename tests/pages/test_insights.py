@@ -60,9 +60,9 @@ def test_awards_a_day_by_way(as_support: ReviewingClient, community: None) -> No
     """D-6: a revoked award still counts as made; restoring one doesn't count again."""
     answer = as_support.get("/insights?days=7&to=2026-11-20")
     assert rows(answer, 0)[:3] == [
-        ["20 Nov 2026", "0", "0", "0", "0", "1", "1"],
-        ["19 Nov 2026", "0", "0", "0", "0", "0", "0"],
-        ["18 Nov 2026", "1", "0", "1", "1", "0", "3"],
+        ["20 Nov 2026", "0", "0", "0", "0", "1", "0", "1"],
+        ["19 Nov 2026", "0", "0", "0", "0", "0", "0", "0"],
+        ["18 Nov 2026", "1", "0", "1", "1", "0", "0", "3"],
     ]
     assert len(rows(answer, 0)) == 7
     berlin = as_support.get("/insights?days=7&to=2026-11-20&zone=Europe/Berlin")
@@ -238,8 +238,8 @@ def test_the_figures_as_a_file(as_support: ReviewingClient, community: None) -> 
     link = next(one for one in page.select("a") if one.get_text(strip=True) == "Export CSV")
     answer = as_support.get(str(link["href"]))
     lines = answer.get_data().decode("utf-8-sig").splitlines()
-    assert lines[0] == "Day;Profile;Group;Batch;API;Rule;Total"
-    assert lines[-1] == "2026-11-20;0;0;0;0;1;1"
+    assert lines[0] == "Day;Profile;Group;Batch;API;Rule;Import;Total"
+    assert lines[-1] == "2026-11-20;0;0;0;0;1;0;1"
     assert len(lines) == 8
     assert "awards-7-days-to-2026-11-20.csv" in answer.headers["Content-Disposition"]
 

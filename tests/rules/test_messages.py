@@ -59,7 +59,7 @@ BUILT = {
     "awards.{action}_too_late": each("awards.*_too_late", ("undo", "group_undo")),
     "awarded.{award.source}": each("awarded.*", AwardSource),
     "revoked.{award.revoke_source}": each(
-        "revoked.*", {*AwardSource, HOLDERS} - {AwardSource.RULE}
+        "revoked.*", {*AwardSource, HOLDERS} - {AwardSource.RULE, AwardSource.IMPORT}
     ),
     "badge_changes.{mode}": each("badge_changes.*", ("automatic", "manual")),
     "badge_changes.{name}": each(

@@ -22,6 +22,7 @@ def init_app(app: Flask) -> None:
         awards,  # noqa: F401
         badges,  # noqa: F401
         batches,  # noqa: F401
+        bulk_awards,  # noqa: F401
         docs,
         members,  # noqa: F401
         runs,  # noqa: F401

@@ -33,6 +33,7 @@ class AwardSource(StrEnum):
     BATCH = "batch"
     API = "api"
     RULE = "rule"
+    IMPORT = "import"
 
     @property
     def label(self) -> str:

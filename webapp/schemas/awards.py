@@ -75,8 +75,8 @@ class AwardOut(OutputModel):
     way: Annotated[
         str,
         Field(
-            description="How the award was made: `profile` or `group` by staff, `batch`, `api`, or `rule` for an "
-            "Automatic badge.",
+            description="How the award was made: `profile` or `group` by staff, `batch`, `api`, `rule` for an "
+            "Automatic badge, or `import` from a file of past awards.",
             examples=["api"],
         ),
     ]
@@ -90,7 +90,10 @@ class AwardOut(OutputModel):
             description="The reason given when it was awarded.", examples=["Completed the course"]
         ),
     ]
-    awarded_at: Annotated[Time, Field(description="When it was awarded.")]
+    awarded_at: Annotated[
+        Time,
+        Field(description="When it was awarded. May be earlier than when the award was made here."),
+    ]
     revoked_at: Annotated[
         Time | None, Field(description="When it was revoked, if it was.", examples=[None])
     ]

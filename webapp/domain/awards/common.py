@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import aliased
@@ -46,6 +46,11 @@ def quest_to_award(quest_id: int | None) -> Quest:
     return badge_quests.open_quest(min(quest_id, LARGEST_ID))
 
 
+def validate_recipient(member: Member) -> None:
+    if member.status != MemberStatus.ACTIVE:
+        raise DomainError(f"awards.member_{member.status}", member=member.display_name)
+
+
 def effective_time(member_ids: list[int], quest_ids: list[int], actor: Actor) -> datetime:
     """Return the action's time, moved after the last change of these awards if this machine's clock is slow."""
     last = select(
@@ -62,8 +67,10 @@ class Made(NamedTuple):
     quest_id: int
 
 
-def make_awards(members: Select[int], at: datetime, **values: object) -> list[Made]:
-    """Insert awards as `insert_awards` does; queue rule candidates and write events."""
+def make_awards(
+    members: Select[int], at: datetime, *, webhooks: bool = True, **values: object
+) -> list[Made]:
+    """Insert awards as `insert_awards` does; queue rule candidates, write events, and send them unless told not to."""
     lock_shared()
     new = insert_awards(members, **values)
     rows = db.session.execute(new.returning(Award.id, Award.member_id, Award.quest_id))
@@ -72,7 +79,7 @@ def make_awards(members: Select[int], at: datetime, **values: object) -> list[Ma
         candidates.note_awarded([(award.quest_id, award.member_id) for award in made], at)
         restored = values.get("restores_id") is not None
         kind = WebhookEvent.AWARD_RESTORED if restored else WebhookEvent.AWARD_CREATED
-        outbox.emit(kind, [award.id for award in made], at)
+        outbox.emit(kind, [award.id for award in made], at, webhooks=webhooks)
     return made
 
 
@@ -94,10 +101,11 @@ def restore_awards(revoked: ColumnElement[bool], at: datetime, actor: Actor) -> 
         )
         .order_by(Award.member_id, Award.id)
     )
+    values: dict[str, Any] = {name: old[name] for name in (*kept, "reason")}
     return make_awards(
         members,
         at,
-        **{name: old[name] for name in (*kept, "reason")},
+        **values,
         restores_id=old.id,
         restored_at=at,
         restored_by=actor.staff_id,

@@ -21,11 +21,12 @@ from webapp.domain.awards.common import (
     restore_awards,
     validate,
     validate_reason,
+    validate_recipient,
 )
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.webhooks import outbox
-from webapp.models import Award, AwardSource, Member, MemberStatus, Role, WebhookEvent
+from webapp.models import Award, AwardSource, Member, Role, WebhookEvent
 from webapp.models.award import UNDOABLE
 
 
@@ -50,8 +51,7 @@ def award(
     """
     quest, reason = validate(quest_id, reason)
     member = require(Member, member_id, lock=NO_KEY_UPDATE)
-    if member.status != MemberStatus.ACTIVE:
-        raise DomainError(f"awards.member_{member.status}", member=member.display_name)
+    validate_recipient(member)
     at = effective_time([member.id], [quest.id], actor)
     made = award_by_hand([member.id], quest.id, reason, source, at, actor)
     if made:

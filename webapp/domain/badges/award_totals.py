@@ -19,7 +19,11 @@ from webapp.messages import message, text_of
 from webapp.models import ApiKey, Award, AwardSource, Badge, Quest, Staff
 
 TOP = 10  # badges and awarders in a list
-SYSTEMS = {AwardSource.API: "awarders.api", AwardSource.RULE: "awarders.rule"}
+SYSTEMS = {
+    AwardSource.API: "awarders.api",
+    AwardSource.RULE: "awarders.rule",
+    AwardSource.IMPORT: "awarders.import",
+}
 
 
 @dataclass(frozen=True)

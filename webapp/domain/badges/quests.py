@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from webapp.database import db
+from webapp.database.arrays import in_array
 from webapp.domain import labels, rules, unique_names
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
@@ -147,8 +148,21 @@ def _name_taken(name: str) -> DomainError:
 
 def open_quest(quest_id: int | None) -> Quest:
     """Return the quest. Raises DomainError if it can't be awarded."""
-    quest = quest_id and db.session.get(Quest, quest_id, options=[joinedload(Quest.badge)])
-    if not quest:
+    return require_open(
+        db.session.get(Quest, quest_id, options=[joinedload(Quest.badge)]) if quest_id else None
+    )
+
+
+def by_id(quest_ids: Collection[int]) -> dict[int, Quest]:
+    """Return quests with their badges; one query. Unknown IDs are left out."""
+    query = select(Quest).options(joinedload(Quest.badge))
+    quests = db.session.scalars(query.where(in_array(Quest.id, sorted(quest_ids))))
+    return {quest.id: quest for quest in quests}
+
+
+def require_open(quest: Quest | None) -> Quest:
+    """Return the quest. Raises DomainError if there is none, or if it can't be awarded."""
+    if quest is None:
         raise DomainError("common.badge_not_found", "quest")
     if not quest.open:
         raise DomainError("awards.quest_archived", "quest", quest=quest.title)

@@ -151,7 +151,7 @@ def _decide(
     if hopeless:
         return _close(batch, chunk, Outcome.FAILED, at)
     decided = award_entries.award_chunk(batch, chunk, at)
-    outbox.emit(WebhookEvent.AWARD_CREATED, decided.awards, at, subscribed=listens)
+    outbox.emit(WebhookEvent.AWARD_CREATED, decided.awards, at, webhooks=listens)
     if asked_for:
         candidates.note_awarded_by_batch(batch, chunk, at)
     return decided.outcomes

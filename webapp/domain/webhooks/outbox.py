@@ -28,18 +28,18 @@ FEW = 50  # subjects; for more, the delivery worker finds the endpoints with new
 
 
 def emit(
-    kind: WebhookEvent, subject_ids: list[int], at: datetime, *, subscribed: bool = True
+    kind: WebhookEvent, subject_ids: list[int], at: datetime, *, webhooks: bool = True
 ) -> None:
     """Write an event for each subject, to be sent to subscribed endpoints after the commit; two statements.
 
-    Call it after the change, so that concurrent changes of a subject are written in their order. `subscribed` is False
-    if the caller knows that no endpoint is.
+    Call it after the change, so that concurrent changes of a subject are written in their order. Without `webhooks`
+    they aren't sent, because no endpoint is subscribed or past awards are imported.
     """
     if not subject_ids:
         return
     occurrence = secrets.randbits(62) if kind in REPEATED else 0
     event_feed.write(kind, subject_ids, at, occurrence)
-    if subscribed:
+    if webhooks:
         _deliver(kind, array_rows(subject_ids), at, occurrence, ring=len(subject_ids) <= FEW)
 
 
