@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from webapp.api.framework.operations import Operation
+from webapp.domain.permissions import Scope
 
 # Values that readers fill in: $QUEST in a shell, QUEST in Python.
 VARIABLES = {
@@ -30,6 +31,7 @@ curl "$LAUREL/api/v1/badges" \\
 PYTHON = '''\
 import json
 import os
+import urllib.error
 import urllib.request
 
 LAUREL = os.environ.get("LAUREL", "{address}")
@@ -37,68 +39,90 @@ KEY = os.environ["LAUREL_KEY"]
 
 
 def call(method, path, body=None, **headers):
-    """Send a request and return the response's JSON; raises HTTPError for an error."""
+    """Send a request and return the response's JSON; after an error, say what is wrong and end."""
     request = urllib.request.Request(
         f"{{LAUREL}}/api/v1{{path}}",
         method=method,
         data=None if body is None else json.dumps(body).encode(),
         headers={{"Authorization": f"Bearer {{KEY}}", "Content-Type": "application/json", **headers}},
     )
-    with urllib.request.urlopen(request) as response:
-        return json.loads(response.read() or "null")
+    try:
+        with urllib.request.urlopen(request) as response:
+            return json.loads(response.read() or "null")
+    except urllib.error.HTTPError as error:
+        problem = json.load(error)
+        raise SystemExit(f"{{method}} {{path}}: {{problem['title']}}. {{problem.get('detail', '')}}") from None
 '''
-WALK = """\
+WALK = '''\
 import time
 import uuid
+from contextlib import ExitStack
 
-# 1. Choose what to award: the first quest that isn't archived.
-badges = call("GET", "/badges")["items"]
-quest = next(
-    quest["id"]
-    for badge in badges
-    for quest in badge["quests"]
-    if not (badge["archived_at"] or quest["archived_at"])
-)
+PREFIX = f"example-{uuid.uuid4().hex[:6]}"  # everything that this script creates starts with it
 
-# 2. Create or update the members, up to 1,000 per request. Running this again changes nothing.
-members = [{"id": f"course-{n}", "username": f"learner.{n}"} for n in range(1, 5001)]
-for start in range(0, len(members), 1000):
-    result = call("POST", "/member-imports", {"members": members[start : start + 1000]})
+
+def wait_for(batch):
+    """Poll a batch until it's finished."""
+    while batch["status"] in ("Unpublished", "In Progress"):
+        time.sleep(1)
+        batch = call("GET", f"/batches/{batch['id']}")
+        print(batch["status"], batch["percent"], "%")
+    return batch
+
+
+with ExitStack() as cleanup:  # what is registered here is called at the end, also after an error
+    # 1. Choose what to award: the first quest that isn't archived.
+    badges = call("GET", "/badges")["items"]
+    quest = next(
+        quest["id"]
+        for badge in badges
+        for quest in badge["quests"]
+        if not (badge["archived_at"] or quest["archived_at"])
+    )
+
+    # 2. Create or update members, up to 1,000 per request. Running this again changes nothing.
+    members = [{"id": f"{PREFIX}-{n}", "username": f"{PREFIX}-{n}"} for n in range(1, 21)]
+    result = call("POST", "/member-imports", {"members": members})
     print(result["created"], "created,", result["unchanged"], "unchanged,", result["errors"], "errors")
+    for member in members:
+        cleanup.callback(call, "DELETE", f"/members/{member['id']}")
 
-# 3. Award the badge to one member. With an Idempotency-Key, it's safe to retry the request.
-award = call(
-    "POST",
-    "/awards",
-    {"quest": quest, "member": {"id": "course-1"}, "reason": "Completed the course"},
-    **{"Idempotency-Key": str(uuid.uuid4())},
+    # 3. Award the badge to one member. With an Idempotency-Key, it's safe to retry the request.
+    award = call(
+        "POST",
+        "/awards",
+        {"quest": quest, "member": {"id": f"{PREFIX}-1"}, "reason": "Completed the course"},
+        **{"Idempotency-Key": str(uuid.uuid4())},
+    )
+    print(award["member"]["username"], "now has", award["quest"]["badge"]["name"])
+
+    # 4. Award it to everyone: create a draft, check the report, and publish it.
+    batch = call(
+        "POST",
+        "/batches",
+        {
+            "name": f"{PREFIX} completions",
+            "quest": quest,
+            "members": [{"id": member["id"]} for member in members],
+        },
+    )
+    print(batch["report"]["added"], "added,", batch["report"]["errors"], "errors")
+    cleanup.callback(lambda: wait_for(call("POST", f"/batches/{batch['id']}/reversal")))
+    batch = wait_for(call("POST", f"/batches/{batch['id']}/publication"))
+    print(batch["counts"])
+
+    # 5. Revoke one award. The reason appears in the member's history.
+    revoked = call("POST", f"/awards/{award['id']}/revocation", {"reason": "Awarded too early"})
+    print(revoked["member"]["username"], revoked["state"])
+'''
+WALK_SCOPES = (
+    Scope.BADGES_READ,
+    Scope.MEMBERS_WRITE,
+    Scope.MEMBERS_ERASE,
+    Scope.AWARDS_WRITE,
+    Scope.BATCHES_READ,
+    Scope.BATCHES_WRITE,
 )
-print(award["member"]["username"], "now has", award["quest"]["badge"]["name"])
-
-# 4. Award it to everyone: create a draft, check the report, and publish it.
-batch = call(
-    "POST",
-    "/batches",
-    {
-        "name": "Course completions",
-        "quest": quest,
-        "members": [{"id": member["id"]} for member in members],
-    },
-)
-print(batch["report"]["added"], "added,", batch["report"]["errors"], "errors")
-batch = call("POST", f"/batches/{batch['id']}/publication")
-
-# 5. Poll the batch until it's finished.
-while batch["status"] in ("Unpublished", "In Progress"):
-    time.sleep(1)
-    batch = call("GET", f"/batches/{batch['id']}")
-    print(batch["status"], batch["percent"], "%")
-print(batch["counts"])
-
-# 6. Revoke one award. The reason appears in the member's history.
-revoked = call("POST", f"/awards/{award['id']}/revocation", {"reason": "Awarded too early"})
-print(revoked["member"]["username"], revoked["state"])
-"""
 PROBLEM = """\
 {
   "type": "/api/docs#problem-invalid",
@@ -140,7 +164,8 @@ def curl(operation: Operation) -> str:
     lines.append('  -H "Authorization: Bearer $LAUREL_KEY"')
     if body is None:
         return " \\\n".join(lines) + "\n"
-    lines.append("  --json @- <<JSON")
+    # Not --json, which curl has since 7.82.0 (https://curl.se/docs/optionswhen.html).
+    lines += ['  -H "Content-Type: application/json"', "  --data-binary @- <<JSON"]
     return " \\\n".join(lines) + "\n" + _json(body, 2) + "\nJSON\n"
 
 
