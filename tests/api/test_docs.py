@@ -144,6 +144,9 @@ def test_every_example_runs(served: tuple[Site, dict[str, str]]) -> None:
     environ |= {"BADGE": "1", "QUEST": "1", "AWARD": "1", "BATCH": "1", "DRAFT": "2"}
     names = {one.name for one in OPERATIONS}
     rest = sorted(names - set(ORDER), key=lambda name: (name == "delete_batch", name))
+    webhook = {"url": "https://hooks.example.org/", "events": ["award.created"]}
+    environ["WEBHOOK"] = str(_post(environ, "/webhooks", webhook)["id"])
+    environ["DELIVERY"] = str(_post(environ, f"/webhooks/{environ['WEBHOOK']}/tests", {})["id"])
     taken = "\n".join(f'{name} = os.environ["{name}"]' for name in environ)
     strict = 'curl() { command curl --fail --silent --show-error "$@"; }\n'
     someone = {"members": [{"id": "4823", "username": "clara"}]}
@@ -156,6 +159,8 @@ def test_every_example_runs(served: tuple[Site, dict[str, str]]) -> None:
                 mine = environ | {"BATCH": batch, "DRAFT": batch}
             elif name == "erase_member":
                 _post(environ, "/member-imports", someone)
+            elif name in ("remove_webhook", "rotate_webhook"):
+                mine = environ | {"WEBHOOK": str(_post(environ, "/webhooks", webhook)["id"])}
             elif name in ("retry_batch", "dismiss_errors", "undo_batch"):
                 mine = environ | {"BATCH": _published(site, environ)}
             piece = code[f"{language}-{name}"]

@@ -16,6 +16,8 @@ VARIABLES = {
     "QUEST": "the ID of one of its quests",
     "AWARD": "an award's ID",
     "BATCH": "a batch's ID",
+    "WEBHOOK": "a webhook's ID",
+    "DELIVERY": "the ID of one of its deliveries",
     "DRAFT": "the ID of a draft (a batch that has never been published)",
 }
 _VARIABLE = re.compile(r"\$([A-Z]+)")

@@ -20,6 +20,7 @@ COMMANDS = {
     "db": "webapp.cli.database:db",
     "members": "webapp.cli.members:group",
     "staff": "webapp.cli.staff:group",
+    "webhooks": "webapp.cli.webhooks:group",
     "backup": "webapp.cli.backups:backup_command",
     "restore": "webapp.cli.backups:restore_command",
 }

@@ -12,11 +12,14 @@ class Scope(StrEnum):
     MEMBERS_WRITE = "members:write"
     MEMBERS_ERASE = "members:erase"
     BADGES_READ = "badges:read"
+    BADGES_WRITE = "badges:write"
     AWARDS_READ = "awards:read"
     AWARDS_WRITE = "awards:write"
     BATCHES_READ = "batches:read"
     BATCHES_WRITE = "batches:write"
     ACTIVITIES_WRITE = "activities:write"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
 
     @property
     def sentence(self) -> str:
@@ -27,12 +30,15 @@ _SCOPES = {
     Scope.MEMBERS_READ: "search and read members",
     Scope.MEMBERS_WRITE: "create and update members",
     Scope.MEMBERS_ERASE: "erase members permanently",
-    Scope.BADGES_READ: "read badges and their quests",
+    Scope.BADGES_READ: "read badges, their quests and rules",
+    Scope.BADGES_WRITE: "create, change and archive badges and quests, and set their rules",
     Scope.AWARDS_READ: "read awards",
     Scope.AWARDS_WRITE: "award and revoke badges",
     Scope.BATCHES_READ: "read batches and their progress",
     Scope.BATCHES_WRITE: "create, fill, publish, stop, retry, undo and delete batches",
     Scope.ACTIVITIES_WRITE: "send member activity",
+    Scope.WEBHOOKS_READ: "read webhooks and their deliveries",
+    Scope.WEBHOOKS_WRITE: "send all events, with members' data, to any URL: create, change and remove webhooks",
 }
 
 

@@ -261,3 +261,17 @@ def test_the_number_of_webhooks_is_limited(app: Flask, as_admin: ReviewingClient
     answer = as_admin.post("/settings/webhooks", NEW)
     assert answer.status_code == 422
     assert "The limit is 20 webhooks." in answer.words("main")
+
+
+def test_rotating_again_within_a_day_warns(as_dev: ReviewingClient) -> None:
+    """A-12: receivers that still use the secret before would be cut off."""
+    as_dev.post("/settings/webhooks", NEW)
+    first = as_dev.get("/settings/webhooks/1/secret")
+    as_dev.post("/settings/webhooks/1/secret")
+    unseen = as_dev.post("/settings/webhooks/1/secret")
+    rotated = as_dev.post("/settings/webhooks/1/secret", {"drop_previous": "yes"})
+
+    assert "cut off" not in first.words("#rotation")
+    assert unseen.status_code == 409
+    assert "cut off" in unseen.words("#rotation")
+    assert rotated.status_code == 201

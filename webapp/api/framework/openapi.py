@@ -22,6 +22,7 @@ TAGS = {
     "Awards": "An award says that a member has a quest's badge. It is active or revoked, and never deleted.",
     "Batches": "A batch awards one quest to many members. It is processed in the background.",
     "Activities": "What members do in your community. Laurel adds it up for the rules of Automatic badges.",
+    "Webhooks": "URLs of other systems that are notified of events.",
 }
 # Markdown, for programs that display the document; the documentation page says the same in more detail.
 INTRODUCTION = """\

@@ -30,6 +30,9 @@ PATH_DESCRIPTIONS = {
     "badge_id": "The badge's ID.",
     "award_id": "The award's ID.",
     "batch_id": "The batch's ID.",
+    "quest_id": "The quest's ID.",
+    "webhook_id": "The webhook's ID.",
+    "delivery_id": "The delivery's ID.",
 }
 WEBHOOK_HEADERS = {
     "webhook-id": "Identifies the event. It stays the same when the event is resent; use it to skip duplicates.",

@@ -57,7 +57,8 @@ class Operation:
 
     The handler's docstring is the published description. `example` has the path, query and body of a request that
     works, and what its response has in place of the schema's example. `problems` are the error statuses beyond those
-    that every operation can return.
+    that every operation can return. `prepare` is called before the transaction, for what takes long. The stored
+    response of a `confidential` operation is encrypted.
     """
 
     method: str
@@ -71,6 +72,8 @@ class Operation:
     body_optional: bool = False
     query: type[BaseModel] | None = None
     problems: tuple[int, ...] = ()
+    prepare: Callable[[Call], None] | None = None
+    confidential: bool = False
     example: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -125,6 +128,8 @@ def _respond(spec: Operation, path_args: dict[str, Any]) -> Response:
     )
     if spec.method == "GET":
         return _response(*_serialize(spec.handler(call, **path_args)))
+    if spec.prepare is not None:
+        spec.prepare(call)
     key = _idempotency_key() if spec.method == "POST" else None
     with transaction():
         if key is None:
@@ -132,9 +137,9 @@ def _respond(spec: Operation, path_args: dict[str, Any]) -> Response:
         assert actor.key_id is not None
         stored = idempotency.reserve(actor.key_id, key, _request_hash(), now)
         if stored is not None:
-            return _response(stored.status, stored.body or "")
+            return _response(stored.status, idempotency.body_of(stored))
         response = _serialize(spec.handler(call, **path_args))
-        idempotency.save_response(actor.key_id, key, *response)
+        idempotency.save_response(actor.key_id, key, *response, confidential=spec.confidential)
     return _response(*response)
 
 

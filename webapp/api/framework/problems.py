@@ -27,7 +27,7 @@ _DETAILS = {
     "too-large": "A body can have up to 1 MB. Split it into several requests.",
 }
 # Fields that have another name in the API than in the domain.
-_FIELDS = {"to": "members", "expires": "expires_at"}
+_FIELDS = {"to": "members", "expires": "expires_at", "kinds": "events", "colour": "color"}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from sqlalchemy import delete, or_, update
 from webapp.database import db, execute_rowcount, upsert
 from webapp.domain.errors import DomainError
 from webapp.domain.members.personal_data import PersonalData
+from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt
 from webapp.models import IdempotentRequest
 
 LIFETIME = timedelta(hours=24)
@@ -52,8 +53,23 @@ def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> Idempoten
     return kept
 
 
-def save_response(key_id: int, key: str, status: int, body: str) -> None:
+def body_of(stored: IdempotentRequest) -> str:
+    """Return a stored response's body. Raises ResponseErasedError if it can no longer be decrypted."""
+    body = stored.body or ""
+    if not body or body.startswith("{"):
+        return body
+    try:
+        return decrypt(body)
+    except DecryptionError:
+        raise ResponseErasedError("api_access.response_erased") from None
+
+
+def save_response(
+    key_id: int, key: str, status: int, body: str, *, confidential: bool = False
+) -> None:
+    """Store a response; a `confidential` one encrypted, because it has a secret that is shown once."""
     of_this_request = IdempotentRequest.key_id == key_id, IdempotentRequest.key == key
+    body = encrypt(body) if confidential else body
     execute_rowcount(
         update(IdempotentRequest).where(*of_this_request).values(status=status, body=body)
     )

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, true, update
 from sqlalchemy.orm import selectinload
 
 from webapp.database import LARGEST_ID, db, execute_rowcount
@@ -60,28 +60,45 @@ def create(
 
 
 def change(
-    endpoint_id: int, url: str, kinds: Collection[str], allowed: Collection[str], actor: Actor
+    endpoint_id: int,
+    url: str | None,
+    kinds: Collection[str] | None,
+    allowed: Collection[str],
+    actor: Actor,
 ) -> Endpoint:
-    """Change an endpoint's URL and events. Idempotent. Raises as `create`."""
+    """Change an endpoint's URL and events; None keeps them. Idempotent. Raises as `create`."""
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
-    url = url.strip()
-    url_policy.target(url, allowed)
-    listens = _kinds(kinds)
-    if (url, listens) == (url_of(endpoint), endpoint.kinds):
+    listens = endpoint.kinds if kinds is None else _kinds(kinds)
+    before = url_of(endpoint)
+    moved: dict[str, str] = {}
+    if url is not None:
+        url = url.strip()
+        url_policy.target(url, allowed)
+        moved = {"before": endpoint.host, "after": masking.mask_url(url)} if url != before else {}
+    if not moved and listens == endpoint.kinds:
         return endpoint
-    moved = {"before": endpoint.host} if url != url_of(endpoint) else {}
-    _move(endpoint, url)
+    if url is not None and moved:
+        _move(endpoint, url)
     kept = {subscription.kind: subscription for subscription in endpoint.subscriptions}
     endpoint.subscriptions = [kept.get(kind) or Subscription(kind=kind) for kind in listens]
     endpoint.failures, endpoint.backoff_until = 0, None
-    moved |= {"after": masking.mask_url(url)} if moved else {}
     events = ", ".join(listens)
     audit_log.write(actor, "endpoint.changed", "endpoint", endpoint.id, events=events, **moved)
     return endpoint
 
 
-def rotate(endpoint_id: int, actor: Actor) -> CreatedEndpoint:
+class RotatedRecentlyError(DomainError):
+    """Receivers may still use the secret before the current one, which would no longer sign."""
+
+
+def rotate(endpoint_id: int, actor: Actor, *, drop_previous: bool = False) -> CreatedEndpoint:
+    """Replace the secret; the current one also signs for a day. Not idempotent.
+
+    Raises RotatedRecentlyError if another one still does, unless it may be dropped.
+    """
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
+    if not drop_previous and has_previous_secret(endpoint, actor.at):
+        raise RotatedRecentlyError("webhooks.rotated_recently")
     secret = signatures.new_secret()
     endpoint.previous_secret, endpoint.previous_secret_until = (
         endpoint.secret,
@@ -90,6 +107,12 @@ def rotate(endpoint_id: int, actor: Actor) -> CreatedEndpoint:
     endpoint.secret = encrypt(secret)
     audit_log.write(actor, "endpoint.rotated", "endpoint", endpoint.id)
     return CreatedEndpoint(endpoint, secret)
+
+
+def has_previous_secret(endpoint: Endpoint, at: datetime) -> bool:
+    """True if the previous secret still signs."""
+    until = endpoint.previous_secret_until
+    return bool(endpoint.previous_secret) and until is not None and at < until
 
 
 def switch(endpoint_id: int, on: bool, actor: Actor, why: str = "") -> Endpoint:
@@ -133,10 +156,11 @@ def remove(endpoint_id: int, actor: Actor) -> str:
     return host
 
 
-def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
+def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> int:
     """Send a delivery again now, with the same ID, or sooner if it is still pending; and those that share its message.
 
-    Raises NotFoundError if the endpoint has no such delivery, DomainError if it is disabled.
+    Returns the number of deliveries. Raises NotFoundError if the endpoint has no such delivery, DomainError if it is
+    disabled.
     """
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     _ensure_enabled(endpoint)
@@ -146,7 +170,7 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
         if delivery.message_id is None
         else Delivery.message_id == delivery.message_id
     )
-    _send_again(endpoint, chosen, actor)
+    return _send_again(endpoint, chosen, actor)
 
 
 def redeliver_failed(endpoint_id: int, since: datetime, actor: Actor) -> int:
@@ -198,6 +222,7 @@ def test(endpoint_id: int, actor: Actor) -> Delivery:
         next_at=actor.at,
     )
     db.session.add(delivery)
+    db.session.flush()
     endpoint.failures, endpoint.backoff_until = 0, None
     audit_log.write(actor, "endpoint.tested", "endpoint", endpoint.id)
     job_queue.enqueue_after_commit("deliver", endpoint.id)
@@ -219,13 +244,31 @@ def _move(endpoint: Endpoint, url: str) -> None:
     endpoint.encrypted_url, endpoint.host = encrypt(url), masking.mask_url(url)
 
 
+def summary(endpoint_id: int) -> EndpointSummary:
+    """Return an endpoint with its numbers of deliveries. Raises NotFoundError."""
+    found = _summaries(Endpoint.id == min(endpoint_id, LARGEST_ID))
+    if not found:
+        raise NotFoundError("common.webhook_not_found")
+    return found[0]
+
+
 def overview() -> list[EndpointSummary]:
-    ordered = select(Endpoint).options(selectinload(Endpoint.subscriptions))
-    endpoints = db.session.scalars(ordered.order_by(Endpoint.id.desc())).all()
+    """Return all endpoints, newest first, with their numbers of deliveries; three queries."""
+    return _summaries(true())
+
+
+def _summaries(chosen: ColumnElement[bool]) -> list[EndpointSummary]:
+    ordered = select(Endpoint).options(selectinload(Endpoint.subscriptions)).where(chosen)
+    endpoints = db.session.scalars(
+        ordered.order_by(Endpoint.id.desc()), execution_options={"populate_existing": True}
+    ).all()
     counted: dict[tuple[int, str], int] = {}
     grouped = (
         select(Delivery.endpoint_id, Delivery.state, func.count())
-        .where(Delivery.state != DeliveryState.DELIVERED)
+        .where(
+            Delivery.state != DeliveryState.DELIVERED,
+            Delivery.endpoint_id.in_([endpoint.id for endpoint in endpoints]),
+        )
         .group_by(Delivery.endpoint_id, Delivery.state)
     )
     for endpoint_id, state, number in db.session.execute(grouped):
@@ -240,14 +283,21 @@ def overview() -> list[EndpointSummary]:
     ]
 
 
-def log(endpoint: Endpoint, older_than: int | None = None) -> KeysetPage[Delivery]:
-    query = select(Delivery).where(Delivery.endpoint_id == endpoint.id)
+def log(
+    endpoint_id: int,
+    older_than: int | None = None,
+    limit: int = ON_A_PAGE,
+    *,
+    state: DeliveryState | None = None,
+) -> KeysetPage[Delivery]:
+    """Return up to `limit` of an endpoint's deliveries, newest first; one query."""
+    query = select(Delivery).where(Delivery.endpoint_id == endpoint_id)
     if older_than is not None:
         query = query.where(Delivery.id < older_than)
-    rows = list(db.session.scalars(query.order_by(Delivery.id.desc()).limit(ON_A_PAGE + 1)))
-    return KeysetPage(
-        rows[:ON_A_PAGE], (rows[ON_A_PAGE - 1].id,) if len(rows) > ON_A_PAGE else None
-    )
+    if state is not None:
+        query = query.where(Delivery.state == state)
+    rows = list(db.session.scalars(query.order_by(Delivery.id.desc()).limit(limit + 1)))
+    return KeysetPage(rows[:limit], (rows[limit - 1].id,) if len(rows) > limit else None)
 
 
 def _kinds(kinds: Collection[str]) -> list[str]:

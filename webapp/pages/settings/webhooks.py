@@ -104,8 +104,12 @@ def secret_window(endpoint_id: int) -> ResponseReturnValue:
 @permit(Permission.MANAGE_INTEGRATIONS)
 @confirmed("rotate the secret of a webhook")
 def rotate(endpoint_id: int) -> ResponseReturnValue:
-    with transaction():
-        secret = endpoints.rotate(endpoint_id, current_actor()).secret
+    drop = request.form.get("drop_previous") == "yes"
+    try:
+        with transaction():
+            secret = endpoints.rotate(endpoint_id, current_actor(), drop_previous=drop).secret
+    except endpoints.RotatedRecentlyError:
+        return _window(endpoint_id, "rotation", 409)
     page = {"endpoint_id": endpoint_id, "secret": secret, "fresh": False}
     return render_template("webhooks/secret.html", **page), 201
 
@@ -170,7 +174,7 @@ def _new(form: EndpointForm, code: int = 200) -> ResponseReturnValue:
 
 
 def _page(
-    endpoint: Endpoint, form: EndpointForm, code: int = 200, window: str = ""
+    endpoint: Endpoint, form: EndpointForm, code: int = 200, window: str = "", recent: bool = False
 ) -> ResponseReturnValue:
     reader = QueryReader(request.args)
     older = reader.place("older")
@@ -179,19 +183,22 @@ def _page(
         endpoint=endpoint,
         form=form,
         events=EVENT_DESCRIPTIONS,
-        log=endpoints.log(endpoint, older),
+        log=endpoints.log(endpoint.id, older),
         older=older,
         warnings=reader.warnings,
         window=window,
+        recent=recent,
     )
     return page, code
 
 
-def _window(endpoint_id: int, window: str) -> ResponseReturnValue:
+def _window(endpoint_id: int, window: str, code: int = 200) -> ResponseReturnValue:
     endpoint = endpoints.get(endpoint_id)
+    recent = endpoints.has_previous_secret(endpoint, current_actor().at)
     if request.htmx:
-        return render_template(f"webhooks/_{window}.html", endpoint=endpoint)
-    return _page(endpoint, EndpointForm.of(endpoint), window=window)
+        page = render_template(f"webhooks/_{window}.html", endpoint=endpoint, recent=recent)
+        return page, code
+    return _page(endpoint, EndpointForm.of(endpoint), code, window=window, recent=recent)
 
 
 def _allowed() -> tuple[str, ...]:
