@@ -77,5 +77,4 @@ def become(name: str) -> NoReturn:
     if name == "web":
         running_console.note_address(settings)
     command = commands(settings)[name]
-    sys.stdout.flush()
     os.execv(command[0], command)
