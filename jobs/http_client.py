@@ -7,6 +7,7 @@ not used, and nothing is decompressed. When time is up, the connection is cut in
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import threading
@@ -14,6 +15,8 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 
@@ -266,10 +269,22 @@ def _host(to: Target) -> str:
 
 def _result_of(status: int, headers: dict[bytes, bytes]) -> Answered:
     wait = next((value for name, value in headers.items() if name.lower() == b"retry-after"), b"")
-    seconds = int(wait) if wait.isdigit() and len(wait) < 8 and status in (429, 503) else 0
+    seconds = _seconds(wait) if status in (429, 503) else 0
     if 300 <= status < 400:
         return Answered(status, "webhooks.redirect")
     return Answered(status, "" if 200 <= status < 300 else "webhooks.status", seconds)
+
+
+def _seconds(wait: bytes) -> int:
+    """The seconds that a Retry-After names, by a number or as the time until a date; 0 if it is neither."""
+    if wait.isdigit():
+        return int(wait) if len(wait) < 8 else 0
+    try:
+        at = parsedate_to_datetime(wait.decode("ascii"))
+    except ValueError:
+        return 0
+    left = at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)
+    return max(0, math.ceil(left.total_seconds()))
 
 
 def _code_of(problem: Exception, timed_out: bool) -> str:

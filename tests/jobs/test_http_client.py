@@ -8,10 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
+import time_machine
 
 from jobs import http_client
 from jobs.http_client import Answered, Client, Target
@@ -226,6 +229,47 @@ def test_endless_headers_are_not_read(receiver: Callable[..., Receiver]) -> None
     answered = send(receiver(flood).url)
     assert answered.status is None
     assert answered.error in ("webhooks.response_too_long", "webhooks.not_http")
+
+
+NOW = datetime(2026, 5, 4, 10, 20, tzinfo=UTC)
+WAITS = {
+    "7": 7,
+    "0": 0,
+    "Mon, 04 May 2026 10:21:30 GMT": 90,
+    "Mon, 04 May 2026 12:21:30 +0200": 90,
+    "Monday, 04-May-26 10:21:30 GMT": 90,
+    "Mon May  4 10:21:30 2026": 90,
+    "Mon, 04 May 2026 10:19:00 GMT": 0,
+    "Fri, 31 Dec 9999 23:59:59 GMT": 251_610_000_000,
+    "Fri, 31 Dec 99999 23:59:59 GMT": 0,
+    "Mon, 34 May 2026 10:21:30 GMT": 0,
+    "-7": 0,
+    "1.5": 0,
+    "soon": 0,
+    "9" * 5000: 0,
+    "\xff": 0,
+    "": 0,
+}
+
+
+@pytest.mark.parametrize("stated", WAITS, ids=lambda stated: stated[:20])
+def test_retry_after_is_a_number_of_seconds_or_a_date(
+    receiver: Callable[..., Receiver], stated: str
+) -> None:
+    """RFC 9110, 10.2.3: three forms of dates; what is over or makes no sense is no wait."""
+    with time_machine.travel(NOW, tick=False):
+        answered = http_client._result_of(503, {b"Retry-After": stated.encode("latin-1")})
+    assert answered.status == 503
+    if WAITS[stated] > 10_000:
+        assert answered.wait > 10_000
+    else:
+        assert answered.wait == WAITS[stated]
+
+
+def test_a_retry_after_that_is_a_date_is_reported(receiver: Callable[..., Receiver]) -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    server = receiver(lambda handler: handler.plain(503, Retry_After=later))
+    assert 3500 < send(server.url).wait <= 3600
 
 
 def test_each_kind_of_failure_is_reported(receiver: Callable[..., Receiver]) -> None:
