@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -149,11 +150,35 @@ def test_requests_over_the_limit_are_rejected(
     refused = busy.get("/badges")
     wait = int(refused.headers["Retry-After"])
     assert 1 <= wait <= 60
+    assert refused.headers["RateLimit"] == f'"key";r=0;t={wait}'
     assert "5 requests per minute" in refused.text
     assert calm.get("/badges").status_code == 200
     if away:
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=61)):
             assert busy.get("/badges").status_code == 200
+
+
+def test_every_response_tells_what_remains_of_the_limit(
+    app: Flask,
+    key_for: Callable[..., Caller],
+    limited: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A-14: as structured fields, also in errors and in responses to requests that aren't counted."""
+    monkeypatch.setitem(app.extensions, "rate_limiter", RateLimiter())
+    limited(5)
+    one, other = key_for("one"), key_for("other", "badges:read")
+    remaining = {"/badges": 4, "/badges/9": 3, "/badges?x=1": 2, "/nowhere": 2, "/members": 1}
+    for path, left in remaining.items():
+        headers = one.get(path).headers
+        assert headers["RateLimit-Policy"] == '"key";q=5;w=60'
+        assert re.fullmatch(rf'"key";r={left};t=([1-9]|[1-5][0-9]|60)', headers["RateLimit"]), path
+    assert other.get("/members").status_code == 403
+    assert '"key";r=4;t=' in other.get("/openapi.json").headers["RateLimit"]
+    for authorization in ("", "Bearer nonsense", "Basic YTpi"):
+        refused = one.get("/badges", headers={"Authorization": authorization})
+        assert (refused.status_code, refused.headers["RateLimit"]) == (401, '"key";r=5;t=60')
+    assert "RateLimit" not in app.test_client().get("/healthz").headers
 
 
 def test_requests_are_counted_in_redis_whenever_it_works(

@@ -25,6 +25,7 @@ def init_app(app: Flask) -> None:
         bulk_awards,  # noqa: F401
         docs,
         members,  # noqa: F401
+        rate_limits,
         runs,  # noqa: F401
         webhooks,  # noqa: F401
     )
@@ -36,6 +37,7 @@ def init_app(app: Flask) -> None:
     # Browsers don't store API keys, and sessions are ignored here, so there is no request to forge (S5).
     app.extensions["csrf"].exempt(blueprint)
     app.before_request(problems.refuse_unrouted)
+    app.after_request(rate_limits.add_headers)
     app.register_blueprint(blueprint)
     app.register_blueprint(docs.blueprint)
     app.add_url_rule("/api/v1/openapi.json", "api.openapi", openapi.serve)

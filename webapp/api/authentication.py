@@ -7,8 +7,9 @@ import re
 from contextlib import suppress
 from datetime import datetime
 
-from flask import current_app, request
+from flask import g, request
 
+from webapp.api import rate_limits
 from webapp.api.framework.problems import ProblemError
 from webapp.auth import api_callers as callers
 from webapp.database import DB_UNAVAILABLE
@@ -16,7 +17,6 @@ from webapp.domain.actor import Actor
 from webapp.domain.api_access.keys import SHAPE
 from webapp.domain.audit_log import denials
 from webapp.domain.permissions import Scope
-from webapp.infrastructure.rate_limiter import RateLimiter
 from webapp.messages.plurals import plural
 from webapp.models import ApiKey, Origin
 from webapp.transaction import transaction
@@ -60,14 +60,14 @@ def caller(scope: Scope, at: datetime) -> ApiKey:
         )
         headers = {"WWW-Authenticate": _ASKS["WWW-Authenticate"] + ', error="invalid_token"'}
         raise ProblemError("key-refused", str(refused), headers=headers) from None
-    limit = current_app.config["LAUREL"].api_requests
-    limiter: RateLimiter = current_app.extensions["rate_limiter"]
-    wait = limiter.hit(key.key_hash, limit)
-    if wait is not None:
+    g.api_key = key  # for the log of requests
+    quota = rate_limits.count(key.key_hash)
+    if quota.exceeded:
         raise ProblemError(
             "too-many",
-            f"Each key can send {limit:,} requests per minute. Try again in {plural(wait, 'second')}.",
-            headers={"Retry-After": str(wait)},
+            f"Each key can send {quota.limit:,} requests per minute. "
+            f"Try again in {plural(quota.seconds, 'second')}.",
+            headers={"Retry-After": str(quota.seconds)},
         )
     if scope not in key.scopes:
         _note_denial(key, at)
