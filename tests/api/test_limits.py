@@ -109,7 +109,7 @@ def test_all_errors_of_a_query_string_are_reported_at_once(lms: Caller, path: st
     assert answer.status_code == 422
     problem: Any = answer.json
     assert {one["parameter"]: one["message"] for one in problem["errors"]} == {
-        "limit": "Input should be greater than or equal to 1.",
+        "limit": "This must be at least 1.",
         "cursor": "This cursor is invalid. Start again without one.",
         "colour": "Give this parameter only once.",
         "sort": "Unknown name. Check its spelling.",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
+from webapp.api.framework import value_errors
 from webapp.api.framework.operations import Call, Reply, operation
 from webapp.domain.activities import counters
 from webapp.domain.activities.counters import ActivityEventIn
@@ -42,24 +45,30 @@ def count_activities(call: Call) -> Reply:
     Each event is counted once: if you send an `event_id` again, at any time, its status is `repeated` and nothing
     changes. So you can send the whole request again after a failure.
 
-    An event whose member isn't found gets the status `error` and doesn't affect the others. Send it again once the
-    member exists.
+    An event whose member isn't found, or whose `at` isn't a time, gets the status `error` and doesn't affect the
+    others. Send it again once the member exists, or with the right time.
     """
     events = call.body.root
     lines = from_api.identify([event.member.named() for event in events])
-    happened = {
-        place: ActivityEventIn(
-            event.event_id, line.member_id, event.activity, event.amount, event.at
+    happened, errors = {}, {}
+    for place, (event, line) in enumerate(zip(events, lines, strict=True)):
+        if line.member_id is None:
+            errors[place] = str(line.message)
+            continue
+        try:
+            at = event.moment()
+        except ValidationError as problem:
+            errors[place] = f"at: {value_errors.message(problem.errors()[0])}"
+            continue
+        happened[place] = ActivityEventIn(
+            event.event_id, line.member_id, event.activity, event.amount, at
         )
-        for place, (event, line) in enumerate(zip(events, lines, strict=True))
-        if line.member_id is not None
-    }
     fresh = counters.record_events(list(happened.values()), call.actor)
     results = []
     for place, event in enumerate(events):
         status, error = "repeated", None
-        if place not in happened:
-            status, error = "error", str(lines[place].message)
+        if place in errors:
+            status, error = "error", errors[place]
         elif event.event_id in fresh:
             status = "counted"
             fresh.discard(event.event_id)  # a second event with the same ID is a repetition

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, RootModel
+from pydantic import Field, RootModel, TypeAdapter
 
 from webapp.schemas.common import Index, InputModel, MemberRef, Moment, OutputModel, Text
 
+MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 LARGEST = 1_000_000_000
 
 
@@ -41,8 +44,16 @@ class ActivityIn(InputModel):
         ),
     ] = 1
     at: Annotated[
-        Moment, Field(description="When they did it. RFC 3339, with its offset from UTC.")
+        str,
+        Field(
+            description="When they did it: RFC 3339 with its offset from UTC, such as `2026-05-04T10:20:00Z`. An "
+            "event with another value isn't counted, and doesn't affect the others."
+        ),
     ]
+
+    def moment(self) -> datetime:
+        """Return when it happened; raises ValidationError."""
+        return MOMENT.validate_json(json.dumps(self.at), strict=True)
 
 
 class Activities(RootModel[Annotated[list[ActivityIn], Field(min_length=1, max_length=1000)]]):

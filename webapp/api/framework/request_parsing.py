@@ -15,6 +15,7 @@ from urllib.parse import quote
 from flask import request
 from pydantic import BaseModel, ValidationError
 
+from webapp.api.framework import value_errors
 from webapp.api.framework.problems import FieldError, ProblemError
 
 T = TypeVar("T", bound=BaseModel)
@@ -26,18 +27,6 @@ MAX_ERRORS = 100  # in one response
 MAX_KEYS = 100  # of one object; no schema has more than ten
 MAX_BYTES = 1024 * 1024  # of a body
 MAX_POINTER_PART = 100  # characters of a key repeated in a pointer
-
-_MESSAGES = {
-    "missing": "This field is required.",
-    "extra_forbidden": "Unknown name. Check its spelling.",
-    "string_type": "This must be a string.",
-    "int_type": "This must be an integer.",
-    "list_type": "This must be an array.",
-    "dict_type": "This must be an object.",
-    "model_type": "This must be an object.",
-    "model_attributes_type": "This must be an object.",
-    "string_too_short": "This must not be empty.",
-}
 
 
 def parse_body(schema: type[T], *, optional: bool) -> T | None:
@@ -92,12 +81,27 @@ def check_json(raw: bytes) -> None:
             "unreadable", "The body contains half a character (a lone surrogate)."
         ) from None
     except ValueError as problem:
-        reason = (
-            problem.msg if isinstance(problem, json.JSONDecodeError) else "a number is too long"
-        )
-        raise ProblemError("unreadable", f"The body isn't valid JSON: {reason}.") from None
+        raise ProblemError("unreadable", f"The body isn't valid JSON: {_place(problem)}.") from None
     if nested:
         raise ProblemError("unreadable", f"The body is nested more than {MAX_DEPTH} levels deep.")
+
+
+def canonical(raw: bytes) -> bytes:
+    """Valid JSON in one notation: equal values give equal bytes. Numbers are equal by value, so 1.0 is 1."""
+    value = json.loads(raw, parse_float=_number)
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _number(text: str) -> float | int:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _place(problem: ValueError) -> str:
+    """Where JSON is invalid."""
+    if isinstance(problem, json.JSONDecodeError):
+        return f"see line {problem.lineno}, column {problem.colno}"
+    return "a number is too long"
 
 
 def _depth(value: Any) -> int:
@@ -137,9 +141,9 @@ def _float(text: str) -> float:
 
 def _field_errors(problem: ValidationError, locate: Locate) -> list[FieldError]:
     """Return only the first errors: building the messages and pointers of all could take seconds."""
-    errors = problem.errors(include_url=False, include_context=False, include_input=False)
+    errors = problem.errors(include_url=False, include_input=False)
     return [
-        FieldError(_MESSAGES.get(error["type"]) or _message(error), **locate(error["loc"]))
+        FieldError(value_errors.message(error), **locate(error["loc"]))
         for error in errors[:MAX_ERRORS]
     ]
 
@@ -150,10 +154,6 @@ def _invalid(errors: list[FieldError], number: int) -> ProblemError:
     if more:
         detail += f"; the first {len(errors):,} are listed"
     return ProblemError("invalid", f"{detail}.", errors)
-
-
-def _message(error: Any) -> str:
-    return str(error["msg"]).removeprefix("Value error, ").removesuffix(".") + "."
 
 
 def _in_body(location: Location) -> dict[str, str]:
