@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -10,9 +12,11 @@ from typing import Any
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from tests.api.conftest import Caller
+from webapp.api.framework import openapi
+from webapp.api.framework.request_parsing import canonical
 from webapp.database import db
 from webapp.domain.api_access import idempotency
 from webapp.domain.members.personal_data import PersonalData
@@ -43,6 +47,61 @@ def test_the_same_request_has_one_effect(app: Flask, lms: Caller) -> None:
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=24, seconds=1)):
         assert lms.post("/batches", {"name": "May"}, headers=key).data != first.data
     assert count(app, Batch) == 3
+
+
+NOTATIONS = (
+    b'{"name": "Mai \\u00fc", "members": [{"id": "a", "username": "b"}]}',
+    '{"members":[{"username":"b","id":"a"}],"name":"Mai \u00fc"}'.encode(),
+    '\n{\t"n\\u0061me" : "Mai \u00fc" , "members":[ {"id":"\\u0061","username":"b"} ] }\r\n'.encode(),
+)
+
+
+def test_the_same_json_in_another_notation_is_the_same_request(app: Flask, lms: Caller) -> None:
+    """A-14: order of keys, spaces and escapes don't matter; a replay says that it is one."""
+    first, *others = (
+        lms.post("/batches", raw=raw, headers={"Idempotency-Key": "k"}) for raw in NOTATIONS
+    )
+    assert first.status_code == 201
+    assert "Idempotent-Replayed" not in first.headers
+    for other in others:
+        assert (other.status_code, other.data) == (201, first.data)
+        assert other.headers["Idempotent-Replayed"] == "true"
+    assert count(app, Batch) == 1
+    swapped = b'{"name": "Mai \\u00fc", "members": [{"id": "b", "username": "a"}]}'
+    assert lms.post("/batches", raw=swapped, headers={"Idempotency-Key": "k"}).status_code == 422
+
+
+def test_numbers_are_compared_by_value() -> None:
+    """A-14: 1.0 and 1e0 are 1; true, text and other numbers aren't."""
+    same = {canonical(raw) for raw in (b"[1]", b"[1.0]", b"[1e0]", b"[10E-1]", b"[ 1 ]")}
+    assert same == {b"[1]"}
+    assert canonical(b"[1e20]") == canonical(b"[100000000000000000000]")
+    assert canonical(b"[-0.0]") == canonical(b"[0]")
+    others = (b"[1.5]", b"[true]", b'["1"]', b"[null]", b"[[1]]", b"[1, 1]", b"[2]")
+    assert len({canonical(raw) for raw in others} - same) == len(others)
+
+
+def test_keys_stored_by_an_earlier_version_still_work(app: Flask, lms: Caller) -> None:
+    """A-14: it stored the hash of the bytes."""
+    raw = b'{ "name" : "May" }'
+    first = lms.post("/batches", raw=raw, headers={"Idempotency-Key": "k"})
+    before = hashlib.sha256(b"POST /api/v1/batches?\n" + raw).hexdigest()
+    with app.app_context(), transaction():
+        db.session.execute(update(IdempotentRequest).values(request_hash=before))
+    again = lms.post("/batches", raw=raw, headers={"Idempotency-Key": "k"})
+    assert (again.status_code, again.data) == (201, first.data)
+    assert count(app, Batch) == 1
+
+
+def test_the_key_is_described_as_it_is_validated(app: Flask, lms: Caller) -> None:
+    """A-14: the pattern of the description matches exactly the keys that are accepted."""
+    with app.app_context():
+        parameters = openapi.document()["paths"]["/batches"]["post"]["parameters"]
+    (schema,) = (one["schema"] for one in parameters if one["name"] == "Idempotency-Key")
+    for key in ("a", "a b", "~!", "x" * 255, "x" * 256, "", "a\tb", "na\u00efve"):
+        valid = bool(re.search(schema["pattern"], key)) and len(key) <= schema["maxLength"]
+        status = lms.post("/batches", {}, headers={"Idempotency-Key": key}).status_code
+        assert (status == 201) == valid, key
 
 
 def test_another_request_with_the_key_is_refused(app: Flask, lms: Caller) -> None:

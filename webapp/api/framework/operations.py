@@ -29,6 +29,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 problems.register_handlers(blueprint)
 
 KEY_LENGTH = 255  # characters of an Idempotency-Key
+KEY_PATTERN = "^[!-~]([ -~]*[!-~])?$"  # as described; servers drop spaces around a header
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,14 @@ def _respond(spec: Operation, path_args: dict[str, Any]) -> Response:
         if key is None:
             return _response(*_serialize(spec.handler(call, **path_args)))
         assert actor.key_id is not None
-        stored = idempotency.reserve(actor.key_id, key, _request_hash(), now)
+        stored = idempotency.reserve(actor.key_id, key, _request_hashes(spec), now)
         if stored is not None:
-            return _response(stored.status, idempotency.body_of(stored))
-        response = _serialize(spec.handler(call, **path_args))
-        idempotency.save_response(actor.key_id, key, *response, confidential=spec.confidential)
-    return _response(*response)
+            response = _response(stored.status, idempotency.body_of(stored))
+            response.headers["Idempotent-Replayed"] = "true"
+            return response
+        answer = _serialize(spec.handler(call, **path_args))
+        idempotency.save_response(actor.key_id, key, *answer, confidential=spec.confidential)
+    return _response(*answer)
 
 
 def _serialize(reply: Reply) -> tuple[int, str]:
@@ -163,6 +166,9 @@ def _idempotency_key() -> str | None:
     return key
 
 
-def _request_hash() -> str:
-    content = f"{request.method} {request.full_path}\n".encode() + request.get_data()
-    return hashlib.sha256(content).hexdigest()
+def _request_hashes(spec: Operation) -> tuple[str, str]:
+    """The hash of the request's values, and that of its bytes, which earlier versions stored."""
+    raw = request.get_data()
+    values = request_parsing.canonical(raw) if raw and spec.body else raw
+    line = f"{request.method} {request.full_path}\n".encode()
+    return hashlib.sha256(line + values).hexdigest(), hashlib.sha256(line + raw).hexdigest()

@@ -24,11 +24,14 @@ class ResponseErasedError(DomainError):
     """The stored response named a member who has been erased since."""
 
 
-def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> IdempotentRequest | None:
+def reserve(
+    key_id: int, key: str, hashes: tuple[str, ...], at: datetime
+) -> IdempotentRequest | None:
     """Return the stored response, or None if the caller must process the request and then call `save_response`.
 
-    Concurrent callers block until the winner commits. Raises KeyReuseError if the key came with a different request,
-    ResponseErasedError if the response was erased.
+    The first of `hashes` is stored with a new key; that of a stored key may be any of them. Concurrent callers block
+    until the winner commits. Raises KeyReuseError if the key came with a different request, ResponseErasedError if the
+    response was erased.
     """
     of_this_request = IdempotentRequest.key_id == key_id, IdempotentRequest.key == key
     db.session.execute(
@@ -36,7 +39,7 @@ def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> Idempoten
             *of_this_request, IdempotentRequest.created_at < at - LIFETIME
         )
     )
-    row = {"key_id": key_id, "key": key, "request_hash": request_hash, "status": 0}
+    row = {"key_id": key_id, "key": key, "request_hash": hashes[0], "status": 0}
     claimed = db.session.scalar(
         upsert(IdempotentRequest)
         .values(**row, created_at=at)
@@ -46,7 +49,7 @@ def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> Idempoten
     if claimed is not None:
         return None
     kept = db.session.get_one(IdempotentRequest, (key_id, key), populate_existing=True)
-    if kept.request_hash != request_hash:
+    if kept.request_hash not in hashes:
         raise KeyReuseError("api_access.key_reused")
     if kept.body is None:
         raise ResponseErasedError("api_access.response_erased")
