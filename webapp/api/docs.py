@@ -166,7 +166,7 @@ def _named(schema: dict[str, Any]) -> str:
 
 
 def _words(stated: dict[str, Any]) -> str:
-    """The description of a value, its limits and its default, as sentences."""
+    """The description of a value and its limits, as sentences."""
     schema = stated.get("schema", stated)
     parts = [str(stated.get("description", ""))]
     limits = {
@@ -176,6 +176,4 @@ def _words(stated: dict[str, Any]) -> str:
         "maxItems": "At most {} items.",
     }
     parts += [words.format(f"{schema[name]:,}") for name, words in limits.items() if name in schema]
-    if schema.get("default") not in (None, "", []):
-        parts.append(f"Default: {schema['default']}.")
     return " ".join(filter(None, parts))

@@ -79,7 +79,9 @@ class InputModel(BaseModel):
 class OutputModel(BaseModel):
     """Base of response schemas; clients must ignore unknown fields."""
 
-    model_config = ConfigDict(ser_json_inf_nan="null")
+    model_config = ConfigDict(
+        ser_json_inf_nan="null", json_schema_serialization_defaults_required=True
+    )
 
 
 class EmptyBody(InputModel):

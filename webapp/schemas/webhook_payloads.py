@@ -25,6 +25,7 @@ from webapp.schemas.batches import BatchOut
 from webapp.schemas.common import MemberId, OutputModel, moment
 from webapp.schemas.members import MemberOut
 
+TEST_MESSAGE = "This is a test message."
 EVENT_DESCRIPTIONS = {
     WebhookEvent.AWARD_CREATED: "A badge was awarded: by staff, the API, a batch or a rule.",
     WebhookEvent.AWARDS_CREATED: "Badges were awarded: up to 500 awards in one message, instead of `award.created`.",
@@ -139,7 +140,7 @@ def payloads(due: list[OutgoingMessage]) -> list[dict[str, Any] | None]:
 
 
 def _body(message: OutgoingMessage, loaded: Iterator[OutputModel | None]) -> dict[str, Any] | None:
-    content: dict[str, Any] = {"message": "This is a test message."}
+    content: dict[str, Any] = {"message": TEST_MESSAGE}
     if message.kind != TEST:
         models = list(filter(None, islice(loaded, len(message.deliveries))))
         if not models:

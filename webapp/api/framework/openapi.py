@@ -6,13 +6,14 @@ from functools import cache
 from typing import Any
 
 from flask import Response, current_app, json
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from webapp.api.framework import openapi_paths
 from webapp.api.framework.openapi_paths import REF
 from webapp.api.framework.operations import OPERATIONS
 from webapp.domain.permissions import Scope
-from webapp.models import WebhookEvent
+from webapp.schemas.common import OutputModel
 from webapp.schemas.webhook_payloads import PAYLOADS
 
 VERSION = "1"
@@ -44,8 +45,11 @@ def serve() -> Response:
 
 
 def document() -> dict[str, Any]:
-    server = {"url": current_app.config["LAUREL"].address + "/api/v1"}
-    return {**_document(), "servers": [server]}
+    address = current_app.config["LAUREL"].address
+    stated = _document()
+    contact = {"name": "Documentation of this console's API", "url": address + "/api/docs"}
+    info = {**stated["info"], "contact": contact}
+    return {**stated, "info": info, "servers": [{"url": address + "/api/v1"}]}
 
 
 @cache
@@ -55,9 +59,12 @@ def _document() -> dict[str, Any]:
     } | {payload.model for payload in PAYLOADS.values()}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, definitions = models_json_schema(
-        [(model, "validation") for model in ordered], ref_template=REF
+        [(model, _mode(model)) for model in ordered], ref_template=REF
     )
-    schemas = {**definitions["$defs"], "Problem": openapi_paths.problem_schema()}
+    stated = {
+        name: openapi_paths.without_defaults(one) for name, one in definitions["$defs"].items()
+    }
+    schemas = {**stated, "Problem": openapi_paths.problem_schema()}
     paths: dict[str, Any] = {}
     for spec in OPERATIONS:
         path = paths.setdefault(openapi_paths.path_template(spec), {})
@@ -73,9 +80,10 @@ def _document() -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "security": [{"key": []}],
         "paths": paths,
-        "webhooks": {str(kind): openapi_paths.webhook_object(kind) for kind in WebhookEvent},
+        "webhooks": openapi_paths.webhook_objects(),
         "components": {
             "schemas": dict(sorted(schemas.items())),
+            "headers": openapi_paths.header_objects(),
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -87,3 +95,8 @@ def _document() -> dict[str, Any]:
             },
         },
     }
+
+
+def _mode(model: type[BaseModel]) -> JsonSchemaMode:
+    """Responses always have all fields, also those with a default."""
+    return "serialization" if issubclass(model, OutputModel) else "validation"

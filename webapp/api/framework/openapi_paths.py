@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
 
 from webapp.api.framework import openapi_examples
-from webapp.api.framework.operations import KEY_LENGTH, Operation
-from webapp.models import WebhookEvent
+from webapp.api.framework.operations import KEY_LENGTH, KEY_PATTERN, Operation
+from webapp.api.rate_limits import DESCRIPTIONS as RATE_LIMITS
+from webapp.models.webhook import TEST
 from webapp.schemas import problems
-from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS, PAYLOADS
+from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS, PAYLOADS, TEST_MESSAGE
 
 REF = "#/components/schemas/{model}"
 # Problems that every operation can return, and those with a body.
-ALWAYS = (401, 403, 422, 429)
+ALWAYS = (401, 403, 422, 429, 500, 503)
 WITH_BODY = (400, 413, 415)
 STATUSES = {
     200: "OK",
@@ -91,11 +93,33 @@ def _path_parameters(spec: Operation) -> list[dict[str, Any]]:
 def _query_parameters(spec: Operation) -> list[dict[str, Any]]:
     if spec.query is None:
         return []
-    properties = spec.query.model_json_schema(ref_template=REF)["properties"]
+    schema = without_defaults(spec.query.model_json_schema(ref_template=REF))
+    properties = schema["properties"]
     return [
         _parameter(name, "query", False, _not_null(field), field.get("description", ""))
         for name, field in properties.items()
     ]
+
+
+def without_defaults(schema: Any) -> Any:
+    """The schema with defaults in its descriptions: code generators take fields with a default for required."""
+    if isinstance(schema, list):
+        return [without_defaults(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    stated = {
+        name: part if name in ("example", "examples") else without_defaults(part)
+        for name, part in schema.items()
+        if name != "default" or isinstance(part, dict)  # a field can have that name
+    }
+    default = schema.get("default")
+    if (
+        "description" in stated
+        and isinstance(default, str | int | float)
+        and default not in ("", False)
+    ):
+        stated["description"] += f" Default: {default}."
+    return stated
 
 
 def _not_null(field: dict[str, Any]) -> dict[str, Any]:
@@ -110,10 +134,12 @@ def _not_null(field: dict[str, Any]) -> dict[str, Any]:
 def _headers(spec: Operation) -> list[dict[str, Any]]:
     if spec.method != "POST":
         return []
-    schema = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH}
+    schema = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH, "pattern": KEY_PATTERN}
     text = (
-        "A unique text of your choice, such as a UUID. If you send the same request with the same key again within "
-        "24 hours, it isn't processed twice and returns the first response."
+        f"A unique text of your choice, such as a UUID: 1 to {KEY_LENGTH} printable ASCII characters. If you send the "
+        "same request with the same key again within 24 hours, it isn't processed twice and returns the first "
+        "response, with `Idempotent-Replayed: true`. The same JSON in a different notation is the same request; with "
+        "another body, the response is 422."
     )
     return [_parameter("Idempotency-Key", "header", False, schema, text)]
 
@@ -121,7 +147,9 @@ def _headers(spec: Operation) -> list[dict[str, Any]]:
 def _responses(spec: Operation) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, model in sorted(spec.responses.items()):
-        responses[str(status)] = {"description": STATUSES[status]}
+        responses[str(status)] = {"description": STATUSES[status], "headers": _refs(RATE_LIMITS)}
+        if spec.method == "POST":
+            responses[str(status)]["headers"] |= _refs(["Idempotent-Replayed"])
         if model is not None:
             example = {**openapi_examples.example_of(model), **spec.example.get("response", {})}
             responses[str(status)]["content"] = {
@@ -132,36 +160,66 @@ def _responses(spec: Operation) -> dict[str, Any]:
         statuses |= {*WITH_BODY}
     if spec.method == "POST":
         statuses.add(410)
+    if spec.query is not None:
+        statuses |= {400, 414}
     schema = {"$ref": REF.format(model="Problem")}
     for status in sorted(statuses):
         titles = [title for code, title in problems.TITLES.values() if code == status]
         responses[str(status)] = {
             "description": "; ".join(titles),
+            "headers": _refs(RATE_LIMITS if status != 414 else []),  # sent by the web server itself
             "content": {problems.MIMETYPE: {"schema": schema}},
         }
-    retry = {
-        "description": "Seconds to wait before the next request.",
-        "schema": {"type": "string"},
-    }
-    responses["429"]["headers"] = {"Retry-After": retry}
-    if spec.query is not None:  # sent by the web server, without a body
-        responses["414"] = {"description": "URL too long"}
+    for later in ("429", "503"):
+        responses[later]["headers"] |= _refs(["Retry-After"])
     return responses
 
 
-def webhook_object(kind: WebhookEvent) -> dict[str, Any]:
-    """The request that a webhook sends, signed by the Standard Webhooks specification."""
+def _refs(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def header_objects() -> dict[str, Any]:
+    """The headers of responses."""
+    texts = {
+        **RATE_LIMITS,
+        "Retry-After": ("Seconds to wait before the next request.", "12"),
+        "Idempotent-Replayed": (
+            "`true` if this is the stored response to an earlier request with the same Idempotency-Key.",
+            "true",
+        ),
+    }
+    return {
+        name: {"description": text, "schema": {"type": "string"}, "example": example}
+        for name, (text, example) in texts.items()
+    }
+
+
+def webhook_objects() -> dict[str, Any]:
+    """The requests that webhooks send, by kind."""
+    events: dict[str, Any] = {
+        str(kind): _webhook_object(str(kind), text, _ref(PAYLOADS[kind].model))
+        for kind, text in EVENT_DESCRIPTIONS.items()
+    }
+    message = {"type": "string", "description": "A sentence.", "examples": [TEST_MESSAGE]}
+    data = {"type": "object", "required": ["message"], "properties": {"message": message}}
+    test = "Someone tests the webhook, in the console or by the API. Nothing happened."
+    return {**events, TEST: _webhook_object(TEST, test, data)}
+
+
+def _webhook_object(kind: str, summary: str, data: dict[str, Any]) -> dict[str, Any]:
+    """A request, signed by the Standard Webhooks specification."""
     schema = {
         "type": "object",
         "required": ["type", "timestamp", "data"],
         "properties": {
-            "type": {"const": str(kind)},
+            "type": {"type": "string", "const": kind},
             "timestamp": {
                 "type": "string",
                 "format": "date-time",
                 "description": "When the event happened.",
             },
-            "data": _ref(PAYLOADS[kind].model),
+            "data": data,
         },
     }
     headers = [
@@ -170,7 +228,8 @@ def webhook_object(kind: WebhookEvent) -> dict[str, Any]:
     ]
     return {
         "post": {
-            "summary": EVENT_DESCRIPTIONS[kind],
+            "operationId": "receive_" + kind.replace(".", "_"),
+            "summary": summary,
             "parameters": headers,
             "requestBody": {"content": {"application/json": {"schema": schema}}},
             "responses": {
