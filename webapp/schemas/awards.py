@@ -73,7 +73,7 @@ class AwardOut(OutputModel):
         Literal["active", "revoked"], Field(description="Whether the member still has the badge.")
     ]
     way: Annotated[
-        Literal["profile", "group", "batch", "api", "rule"],
+        Literal["profile", "group", "batch", "api", "rule", "import"],
         Field(
             description="How the award was made: `profile` or `group` by staff, `batch`, `api`, `rule` for an "
             "Automatic badge, or `import` from a file of past awards.",
