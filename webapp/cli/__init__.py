@@ -16,6 +16,7 @@ COMMANDS = {
     "deliveries": "webapp.cli.exec_commands:deliveries",
     "clock": "webapp.cli.exec_commands:clock",
     "activities": "webapp.cli.activities:group",
+    "awards": "webapp.cli.awards:group",
     "keys": "webapp.cli.keys:group",
     "db": "webapp.cli.database:db",
     "members": "webapp.cli.members:group",

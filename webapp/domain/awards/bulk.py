@@ -55,7 +55,7 @@ class Status(StrEnum):
 
 
 class AwardItem(NamedTuple):
-    """An award to make. `problems` are reasons against it that the caller has found."""
+    """An award to make. `problems` are reasons against it that the caller has found, as for a missing quest."""
 
     member: Row
     quest_id: int | None
@@ -242,7 +242,8 @@ def _check(
     for item, line in zip(items, lines, strict=True):
         outcomes.append(outcome := Outcome(problems=list(item.problems)))
         with outcome.collecting():
-            quest = badge_quests.require_open(quests.get(item.quest_id or 0))
+            if item.quest_id is not None:
+                quest = badge_quests.require_open(quests.get(item.quest_id))
         with outcome.collecting():
             member = outcome.member = require_member(line, members)
             validate_recipient(member)
