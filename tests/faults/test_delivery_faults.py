@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from standardwebhooks import Webhook
 from jobs.deliveries import AT_ONCE
 from tests.faults.conftest import QUICK
 from tests.faults.console import Console, await_
+from tests.faults.forked import Forked
 from tests.jobs.receiver import Handler, Receiver
 from webapp.database import db
 from webapp.domain.actor import Actor
@@ -238,6 +238,6 @@ def test_no_garbage_in_the_queue_stops_the_delivery_worker(
     assert not (console.folder / "made-by-a-foreign-job").exists()
 
 
-def ended_by(worker: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def ended_by(worker: Forked, number: signal.Signals) -> None:
     worker.send_signal(number)
     assert worker.wait(60) == 0

@@ -21,7 +21,7 @@ def test_ten_members_do_not_wait_for_four_large_batches(consoles: Callable[..., 
     ids = console.make.members(LARGE + SMALL)
     large = [console.make.batch(ids[:LARGE], name=f"Large {n}", published=True) for n in range(4)]
     small = console.make.batch(ids[LARGE:], name="Small", published=True)
-    console.start("tests.faults.turning_worker")
+    console.fork("tests.faults.turning_worker")
     console.start_clock()
     await_(
         lambda: not any(console.batch(one.id).running for one in [small, *large]), 60, console.log

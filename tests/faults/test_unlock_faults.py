@@ -228,7 +228,7 @@ def test_an_entry_that_kills_its_process_becomes_an_error(consoles: Callable[...
     console.start_queue()
     ids = console.make.members(40)
     batch = console.make.batch(ids, published=True)
-    console.start("tests.faults.deadly_worker", DEADLY=str(ids[17]))
+    console.fork("tests.faults.deadly_worker", DEADLY=str(ids[17]))
     console.start_clock()
     await_(lambda: not console.batch(batch.id).running, 60, lambda: f"finished\n{console.log()}")
     done = console.batch(batch.id)
