@@ -58,7 +58,8 @@ class Forked:
 def _ask(request: dict[str, Any]) -> Any:
     with _turn:
         server = _server()
-        assert server.stdin and server.stdout
+        assert server.stdin
+        assert server.stdout
         server.stdin.write(json.dumps(request).encode() + b"\n")
         server.stdin.flush()
         return json.loads(server.stdout.readline())
