@@ -26,6 +26,7 @@ def init_app(app: Flask) -> None:
         docs,
         members,  # noqa: F401
         rate_limits,
+        rules,  # noqa: F401
         runs,  # noqa: F401
         webhooks,  # noqa: F401
     )

@@ -21,6 +21,8 @@ VARIABLES = {
     "DRAFT": "the ID of a draft (a batch that has never been published)",
 }
 _VARIABLE = re.compile(r"\$([A-Z]+)")
+_CONSTANTS = {"true": "True", "false": "False", "null": "None"}  # of JSON, in Python
+_CONSTANT = re.compile(r"(?<=: )(true|false|null)(?=,?$)", re.MULTILINE)
 
 SHELL = """\
 export LAUREL={address}
@@ -178,6 +180,7 @@ def python(operation: Operation) -> str:
     if body is None:
         return f'call("{operation.method}", {path_literal})\n'
     written = re.sub(r'"\$([A-Z]+)"', r"\1", _json(body, 4))
+    written = _CONSTANT.sub(lambda found: _CONSTANTS[found[0]], written)
     return f'call("{operation.method}", {path_literal}, {written})\n'
 
 

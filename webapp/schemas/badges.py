@@ -6,8 +6,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
+from webapp.domain.badges import art
 from webapp.models import Badge, Quest
-from webapp.schemas.common import BadgeShort, Key, NextCursor, OutputModel, PageParams, Time, moment
+from webapp.schemas.common import (
+    LEFT_OUT,
+    BadgeShort,
+    InputModel,
+    Key,
+    NextCursor,
+    OutputModel,
+    PageParams,
+    Text,
+    Time,
+    moment,
+)
 
 ArchivedAt = Annotated[
     Time | None,
@@ -15,6 +27,60 @@ ArchivedAt = Annotated[
         description="When it was archived, if it was. Archived badges and quests can't be awarded, but members keep "
         "them.",
         examples=[None],
+    ),
+]
+
+
+Description = Annotated[
+    Text, Field(max_length=500, description="What the badge is for, in a sentence or two.")
+]
+Received = Annotated[
+    Literal["Manual", "Automatic"],
+    Field(
+        description="`Manual`: awarded by staff or the API. `Automatic`: also awarded by the rules of its quests."
+    ),
+]
+Name = Annotated[Text, Field(max_length=120, description="The name.")]
+Shape = Annotated[
+    str,
+    Field(
+        description="The shape it's drawn in, unless it has an image.",
+        examples=["circle"],
+        json_schema_extra={"enum": list(art.SHAPES)},
+    ),
+]
+Color = Annotated[
+    str,
+    Field(
+        description="The color it's drawn in.",
+        examples=["green"],
+        json_schema_extra={"enum": list(art.COLOURS)},
+    ),
+]
+Icon = Annotated[
+    str,
+    Field(
+        description="The icon in it. Empty: the first letter of the badge's name.",
+        examples=["award"],
+        json_schema_extra={"enum": [art.NO_ICON, *art.ICONS]},
+    ),
+]
+Version = Annotated[
+    int, Field(description="The number of times its settings were changed.", examples=[0])
+]
+SeenVersion = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=2**31 - 1,
+        description="The version you've read. If someone has changed it since, you get 409; without it, your change "
+        "overwrites theirs.",
+    ),
+]
+Archived = Annotated[
+    bool,
+    Field(
+        description="Archive it (true), so that it can't be awarded while members keep it, or restore it (false)."
     ),
 ]
 
@@ -68,15 +134,14 @@ class BadgeOut(OutputModel):
             examples=["For members who help others with good answers."],
         ),
     ]
-    received: Annotated[
-        Literal["Manual", "Automatic"],
-        Field(
-            description="`Manual`: awarded by staff or the API. `Automatic`: also awarded by the rules of its quests."
-        ),
-    ]
+    received: Received
     holders: Annotated[
         int, Field(description="How many members have at least one of its quests.", examples=[1330])
     ]
+    shape: Shape
+    color: Color
+    icon: Icon
+    version: Version
     archived_at: ArchivedAt
     quests: Annotated[list[QuestOut], Field(description="The ways to earn the badge, in order.")]
 
@@ -88,9 +153,57 @@ class BadgeOut(OutputModel):
             description=badge.description,
             received=badge.received,
             holders=badge.holders,
+            shape=badge.shape,
+            color=badge.colour,
+            icon=badge.icon,
+            version=badge.version,
             archived_at=moment(badge.archived_at),
             quests=[QuestOut.of(quest) for quest in badge.quests],
         )
+
+
+class BadgeIn(InputModel):
+    """A badge to create."""
+
+    name: Name
+    quest: Annotated[
+        Text,
+        Field(
+            max_length=120,
+            description="The name of its first quest. Without it, the quest has the badge's name.",
+        ),
+    ] = LEFT_OUT
+    description: Description = LEFT_OUT
+    received: Received = LEFT_OUT
+    shape: Shape = LEFT_OUT
+    color: Color = LEFT_OUT
+    icon: Icon = LEFT_OUT
+
+
+class BadgeChange(InputModel):
+    """Changes of a badge. Fields you leave out stay as they are."""
+
+    name: Name = LEFT_OUT
+    description: Description = LEFT_OUT
+    received: Received = LEFT_OUT
+    shape: Shape = LEFT_OUT
+    color: Color = LEFT_OUT
+    icon: Icon = LEFT_OUT
+    archived: Archived = LEFT_OUT
+    version: SeenVersion = LEFT_OUT
+
+
+class QuestIn(InputModel):
+    """A quest to add."""
+
+    name: Name
+
+
+class QuestChange(InputModel):
+    """Changes of a quest. Fields you leave out stay as they are."""
+
+    name: Name = LEFT_OUT
+    archived: Archived = LEFT_OUT
 
 
 class BadgePage(OutputModel):

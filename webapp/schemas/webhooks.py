@@ -10,6 +10,7 @@ from webapp.domain.webhooks import deliveries
 from webapp.domain.webhooks.endpoints import EndpointSummary
 from webapp.models import Delivery, DeliveryState, WebhookEvent
 from webapp.schemas.common import (
+    LEFT_OUT,
     InputModel,
     Key,
     Moment,
@@ -57,15 +58,15 @@ class WebhookIn(InputModel):
 class WebhookChange(InputModel):
     """Changes of a webhook. Fields you leave out stay as they are."""
 
-    url: Annotated[Url | None, Field(description="Where to send messages from now on.")] = None
-    events: Annotated[Events | None, Field(description="All events to send from now on.")] = None
+    url: Url = LEFT_OUT
+    events: Events = LEFT_OUT
     enabled: Annotated[
-        bool | None,
+        bool,
         Field(
             description="Whether messages are sent. While a webhook is off, no events are stored for it; pending "
             "messages are sent when it's on again, unless they are older than three days."
         ),
-    ] = None
+    ] = LEFT_OUT
 
 
 class Rotation(InputModel):

@@ -132,7 +132,7 @@ def _not_null(field: dict[str, Any]) -> dict[str, Any]:
 
 
 def _headers(spec: Operation) -> list[dict[str, Any]]:
-    if spec.method != "POST":
+    if spec.method != "POST" or spec.reads_only:
         return []
     schema = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH, "pattern": KEY_PATTERN}
     text = (
@@ -158,7 +158,7 @@ def _responses(spec: Operation) -> dict[str, Any]:
     statuses = {*ALWAYS, *spec.problems}
     if spec.method != "GET":
         statuses |= {*WITH_BODY}
-    if spec.method == "POST":
+    if spec.method == "POST" and not spec.reads_only:
         statuses.add(410)
     if spec.query is not None:
         statuses |= {400, 414}

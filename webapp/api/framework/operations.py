@@ -59,7 +59,8 @@ class Operation:
     The handler's docstring is the published description. `example` has the path, query and body of a request that
     works, and what its response has in place of the schema's example. `problems` are the error statuses beyond those
     that every operation can return. `prepare` is called before the transaction, for what takes long. The stored
-    response of a `confidential` operation is encrypted.
+    response of a `confidential` operation is encrypted. `reads_only` marks a POST that changes nothing, without a
+    transaction or an Idempotency-Key.
     """
 
     method: str
@@ -75,6 +76,7 @@ class Operation:
     problems: tuple[int, ...] = ()
     prepare: Callable[[Call], None] | None = None
     confidential: bool = False
+    reads_only: bool = False
     example: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -127,7 +129,7 @@ def _respond(spec: Operation, path_args: dict[str, Any]) -> Response:
         request_parsing.parse_body(spec.body, optional=spec.body_optional) if spec.body else None,
         request_parsing.parse_query(spec.query) if spec.query else None,
     )
-    if spec.method == "GET":
+    if spec.method == "GET" or spec.reads_only:
         return _response(*_serialize(spec.handler(call, **path_args)))
     if spec.prepare is not None:
         spec.prepare(call)

@@ -54,9 +54,9 @@ def _matching(text: str) -> Select[Badge]:
     return query
 
 
-def get(badge_id: int) -> Badge:
+def get(badge_id: int, *, fresh: bool = False) -> Badge:
     """Return a badge with its quests. Raises NotFoundError."""
-    return require(Badge, badge_id, options=[selectinload(Badge.quests)])
+    return require(Badge, badge_id, fresh=fresh, options=[selectinload(Badge.quests)])
 
 
 def by_id(badge_ids: list[int]) -> dict[int, Badge]:

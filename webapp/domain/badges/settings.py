@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from sqlalchemy import select
 
@@ -93,6 +95,15 @@ def change(
     if wanted.automatic and not now.automatic:
         rules.came_into_force(badge.id, actor, seen=seen)
     return badge
+
+
+def change_some(
+    badge_id: int, changes: Mapping[str, Any], actor: Actor, version: int | None = None
+) -> Badge:
+    """Change these fields of a badge's settings; the others stay as they are now. Idempotent. Raises as `change`."""
+    lock_exclusive()
+    wanted = replace(settings_of(catalogue.lock(badge_id)), **changes)
+    return change(badge_id, wanted, actor, version)
 
 
 def _changes(now: BadgeSettings, wanted: BadgeSettings) -> list[Message]:
