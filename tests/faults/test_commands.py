@@ -200,7 +200,7 @@ def test_a_worker_of_its_own_follows_a_start_that_is_started_again(started: Cons
     """A clean stop removes the socket, and the next start creates another: the worker finds it."""
     console = started
     console.environment |= ASLEEP
-    parent = console.up("--demo")
+    parent = console.up()
     console.start_process("worker")
     console.wait_for(lambda: len(workers(console)) == 2, 30, "both workers serve the queue")
     before = workers(console)
