@@ -1,5 +1,7 @@
 """With xdist, run tests that share processes in one worker; other tests go to any free worker.
 
+Tests that start processes often wait, so one worker begins with the other tests, to use the processor meanwhile.
+
 Groups are found by path: marks such as xdist_group get lost between pytest 9.2 and xdist 3.8 (pytest-xdist issue
 1386).
 """
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 # By the consoles that they use. In one worker, tests/browser would be the longest group by far.
 BROWSER_GROUPS = {
@@ -32,10 +35,15 @@ def group_of(nodeid: str) -> str:
 
 
 class ProcessGroupScheduling(LoadScopeScheduling):
-    """Distributes groups, largest first."""
+    """Distributes groups, largest first; to the last of several workers, smallest first."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if len(self.nodes) > 1 and node is self.nodes[-1]:
+            self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)  # this hook exists only with xdist
