@@ -6,6 +6,7 @@ the next start works; an orphaned queue server is shut down with its data kept, 
 start, a port in use and a weak secret are rejected with a sentence; REDIS_URL is used as given.
 """
 
+import json
 import os
 import signal
 import socket
@@ -52,6 +53,32 @@ def test_it_comes_up_serves_keeps_its_secret_and_refuses_a_second_start(console:
 
     assert f"Laurel is already running on {console.data} (process {parent.pid})" in said
     console.wait_for(console.answers, 5, "it still answers")
+
+
+def test_every_line_is_an_object_in_logs_for_machines(console: Console) -> None:
+    """I124: also links, what other programs write, restarts and errors."""
+    console.environment["LAUREL_LOGS"] = "json"
+    parent = console.up()
+    console.wait_for(console.answers, 5, "it answers")
+    os.kill(console.pids("valkey-server")[0], signal.SIGKILL)
+    console.wait_for(lambda: "valkey exited" in console.said(), 20, "it says what exited")
+    with socket.create_connection(("127.0.0.1", console.port), timeout=10) as connection:
+        connection.sendall(b"GET /members/anna HTTP/9.9\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+    console.wait_for(lambda: "malformed" in console.said(), 5, "the web process logs it")
+
+    said = console.refused("start", PORT=str(free_port()))
+    assert said == ""
+    console.stop(parent)
+
+    lines = [json.loads(line) for line in console.said().splitlines()]
+    services = {line.get("service") for line in lines}
+    assert {"laurel", "web", "worker"} <= services
+    messages = [line["message"] for line in lines]
+    assert any("/setup/" in message for message in messages)
+    assert f"Laurel is at http://localhost:{console.port}" in messages
+    assert "Stopped." in messages
+    assert "anna" not in console.said()
 
 
 def test_a_killed_child_is_restarted(console: Console) -> None:

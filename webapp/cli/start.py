@@ -6,7 +6,6 @@ import http.client
 import os
 import secrets
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +17,12 @@ import click
 from webapp import package
 from webapp.cli import database, exec_commands, valkey
 from webapp.cli.child_process import Child
+from webapp.cli.errors import errors_as_messages
 from webapp.cli.settings import command_app, current_actor
-from webapp.cli.supervisor import Supervisor, say, write_line
+from webapp.cli.supervisor import Supervisor, logs_json, say, write_line
 from webapp.config import Settings, data_folder, load
 from webapp.domain.staff import first_admin
-from webapp.infrastructure import running_console
+from webapp.infrastructure import log_format, running_console
 from webapp.transaction import transaction
 
 GRACE = 10.0  # seconds for a running job to reach its next stop
@@ -39,6 +39,25 @@ def start(demo: bool) -> None:
     Starts the web server, a worker, a worker for webhooks (deliveries), the scheduler (clock) and,
     unless REDIS_URL is set, a queue server. Press Ctrl-C to stop them all.
     """
+    with errors_as_lines():
+        start_all(demo)
+
+
+@contextlib.contextmanager
+def errors_as_lines() -> Iterator[None]:
+    """With LAUREL_LOGS=json, the message of a failed start is an object too."""
+    try:
+        with errors_as_messages():
+            yield
+    except click.ClickException as error:
+        if not logs_json():
+            raise
+        for line in error.format_message().splitlines():
+            write_line(line, level="ERROR")
+        raise SystemExit(error.exit_code) from None
+
+
+def start_all(demo: bool) -> None:
     data = data_folder(os.environ)
     os.umask(0o077)  # personal data: no other user of this machine may read it
     try:
@@ -52,6 +71,8 @@ def start(demo: bool) -> None:
         if not os.environ.get("SECRET_KEY"):
             os.environ["SECRET_KEY"] = load_or_create_secret(data / "secret_key")
         settings = load()
+        if settings.logs == "json":
+            log_format.setup(settings.logs)
         wait_for_port(settings, PORT_PATIENCE if was_killed else 0)
         message = prepare(settings, demo)
         running_console.note_address(settings)
@@ -211,4 +232,4 @@ def wait_until_healthy(settings: Settings, answered: threading.Event) -> None:
             time.sleep(0.1)
         finally:
             connection.close()
-    print("The web process doesn't answer yet. See its messages.", file=sys.stderr)
+    say("The web process doesn't answer yet. See its messages.")

@@ -17,6 +17,7 @@ import click
 
 from webapp.cli.child_process import Child, kill_session
 from webapp.cli.output import require_stream
+from webapp.infrastructure import log_format
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -128,11 +129,18 @@ class Supervisor:
 
 
 def say(line: str, *, who: str = "laurel") -> None:
-    """Write a line with its process's name in front; ignore an output that can't be written."""
+    """Write a line as `write_line` does; ignore an output that can't be written."""
     with contextlib.suppress(OSError, ValueError, click.ClickException):
         write_line(line, who)
 
 
-def write_line(line: str, who: str = "laurel") -> None:
+def logs_json() -> bool:
+    """Whether every line is a JSON object. Read from the environment, because settings can be what is wrong."""
+    return os.environ.get("LAUREL_LOGS", "").strip() == "json"
+
+
+def write_line(line: str, who: str = "laurel", level: str = "INFO") -> None:
+    """Write a line with its process's name, in front or as the `service` of a JSON object."""
     require_stream(sys.stdout, "output")
-    os.write(sys.stdout.fileno(), f"{who:<10}| {line}\n".encode())
+    written = log_format.line_as_json(line, who, level) if logs_json() else f"{who:<10}| {line}"
+    os.write(sys.stdout.fileno(), f"{written}\n".encode(errors="replace"))

@@ -7,7 +7,9 @@ import logging
 import re
 import secrets
 import sys
+import threading
 import traceback
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -86,14 +88,35 @@ class Json(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+def line_as_json(line: str, service: str, level: str = "INFO") -> str:
+    """A line of a process as an object: its own if it's one already, otherwise one with the line as its message."""
+    with suppress(ValueError):
+        entry = json.loads(line)
+        if isinstance(entry, dict):
+            return json.dumps({"service": service, **entry}, ensure_ascii=False)
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    entry = {"service": service, "time": now, "level": level, "message": escaped(line)}
+    return json.dumps(entry, ensure_ascii=False)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    logging.getLogger("laurel").critical("uncaught error", exc_info=(kind, error, trace))
+
+
 def init() -> None:
     """Use SafeLogRecord for everything that this process logs from now on."""
     logging.setLogRecordFactory(SafeLogRecord)
 
 
 def setup(style: str) -> None:
-    """Log from INFO to standard error as `text` or `json`; not for tests."""
+    """Log from INFO to standard error as `text` or `json`, there with errors that nothing catches; not for tests."""
     init()
+    if style == "json":
+        sys.excepthook = _log_uncaught
+        threading.excepthook = lambda args: _log_uncaught(
+            args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
+        )
+        logging.captureWarnings(True)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Json() if style == "json" else Text())
     root = logging.getLogger()

@@ -27,9 +27,11 @@ from webapp.config import Settings
 from webapp.database import db
 from webapp.database.version import newest_revision
 from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
 from webapp.domain.operations import heartbeats
 from webapp.domain.operations import status as system_status
 from webapp.domain.operations.heartbeats import ThisProcess
+from webapp.domain.permissions import Scope
 from webapp.domain.webhooks import endpoints
 from webapp.infrastructure import log_format
 from webapp.models import Batch, Origin, Process, Role, WebhookEvent
@@ -301,6 +303,28 @@ def test_logs_for_machines_are_an_object_a_line(
     assert lines[1]["message"] == r"eve\nERROR root: all is lost\u2028\x1b[2K"
     assert "request" not in lines[1]
     assert len(seen.getvalue().splitlines()) == 2
+
+
+def test_the_log_of_requests_names_the_api_key(
+    database: Settings, app: Flask, seen: io.StringIO
+) -> None:
+    """I124: its name and ID, never the key itself; nothing for requests without one."""
+    with app.app_context(), transaction():
+        actor = Actor(datetime.now(UTC), Origin.COMMAND_LINE)
+        made_key = api_keys.create("LMS", [Scope.BADGES_READ], None, actor)
+        text, key_id = made_key.text, made_key.key.id
+    with made(replace(database, logs="json")) as other:
+        for path in ("/api/v1/badges", "/api/v1/members"):  # the second lacks the scope
+            other.test_client().get(path, headers={"Authorization": f"Bearer {text}"})
+        other.test_client().get("/api/v1/badges")
+    lines = [json.loads(line) for line in seen.getvalue().splitlines()]
+    requests = [line for line in lines if "route" in line]
+    assert [(line.get("api_key"), line.get("api_key_id")) for line in requests] == [
+        ("LMS", key_id),
+        ("LMS", key_id),
+        (None, None),
+    ]
+    assert text not in seen.getvalue()
 
 
 def test_logs_for_people_end_with_the_id(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,4 +117,6 @@ def _note(response: Response) -> None:
     route = str(request.url_rule or "")
     took = round((time.monotonic() - g.began) * 1000, 1) if "began" in g else None
     entry = {"method": request.method, "route": route, "status": response.status_code, "ms": took}
+    if key := g.get("api_key"):
+        entry |= {"api_key": key.name, "api_key_id": key.id}
     log.info("%s %s %s", request.method, route, response.status_code, extra={"fields": entry})
