@@ -23,10 +23,12 @@ FORM = "Host: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 
 
 @contextmanager
-def serving(data: Path, worker: str, **environ: str) -> Iterator[int]:
+def serving(data: Path, worker: str, processes: int = 1, **environ: str) -> Iterator[int]:
     """The port of a running web process with two threads; `worker` is a class of `quick_web`."""
     port = free_port()
-    settings = replace(settings_for("", data), port=port, web_workers=1, web_threads=THREADS)
+    settings = replace(
+        settings_for("", data), port=port, web_workers=processes, web_threads=THREADS
+    )
     upgrade(settings)
     arguments = [
         one.replace("webapp.cli.gunicorn_worker.Worker", f"tests.faults.quick_web.{worker}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 import redis
 from flask import Flask
@@ -66,6 +68,21 @@ def test_a_publish_that_is_rolled_back_leaves_nothing(
         with transaction():
             pass
     assert rings(queue) == []
+
+
+def test_the_age_of_a_queue_is_that_of_its_oldest_job(
+    app: Flask, queue: redis.Redis, make: Make
+) -> None:
+    batch = make.batch(make.members(3))
+    with app.app_context():
+        assert set(job_queue.ages(datetime.now(UTC)).values()) == {0.0}
+        with transaction():
+            runs.publish(batch.id, ACT)
+        ages = job_queue.ages(datetime.now(UTC) + timedelta(seconds=90))
+        assert 90 <= ages[job_queue.QUEUE] < 120
+        assert ages[job_queue.DELIVERIES] == 0
+        queue.lpush(f"rq:queue:{job_queue.QUEUE}", "unknown")
+        assert job_queue.ages(datetime.now(UTC))[job_queue.QUEUE] == 0
 
 
 def test_an_unreachable_queue_stops_no_one(app: Flask, make: Make) -> None:

@@ -6,8 +6,12 @@ all clients, and closes connections that take too long.
 
 from __future__ import annotations
 
+import atexit
 import errno
+import os
 import selectors
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,6 +29,13 @@ from webapp.cli.client_connection import CONTINUE, LARGEST_HEAD, PIECE, Connecti
 from webapp.config import load
 from webapp.infrastructure import gc_tuning
 
+COUNTS = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client counts in this folder for all processes
+
+
+def _remove(folder: str, owner: int) -> None:
+    if os.getpid() == owner:  # the web processes, which are its children, inherit this
+        shutil.rmtree(folder, ignore_errors=True)
+
 
 class Worker(ThreadWorker):
     """Reads requests and sends responses in one loop; threads get complete requests and never wait for a client."""
@@ -36,6 +47,14 @@ class Worker(ThreadWorker):
     per_address = (
         64  # connections; behind a proxy all have the proxy's address, and it has to limit them
     )
+
+    @classmethod
+    def setup(cls) -> None:
+        """Give the processes a folder to count requests in; gunicorn calls this before it starts them."""
+        if load().metrics_token and COUNTS not in os.environ:
+            folder = tempfile.mkdtemp(prefix="laurel-metrics-")
+            os.environ[COUNTS] = folder
+            atexit.register(_remove, folder, os.getpid())
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

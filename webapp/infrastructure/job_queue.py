@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -163,6 +164,24 @@ def depth() -> int | None:
         return sum(int(queue(server, name).count) for name in (QUEUE, DELIVERIES))
     except Exception:
         return None
+
+
+def ages(at: datetime) -> dict[str, float]:
+    """Return how many seconds the oldest job of each queue has been in it, 0 without one; {} if it can't be reached."""
+    try:
+        server = connection(queue_url())
+        return {name: _age(queue(server, name), at) for name in (QUEUE, DELIVERIES)}
+    except Exception:
+        return {}
+
+
+def _age(bell: Queue, at: datetime) -> float:
+    first: Any = bell.connection.lindex(bell.key, 0)
+    since: Any = bell.connection.hget(Job.key_for(first.decode()), "enqueued_at") if first else None
+    if not since:  # or a worker has just taken it
+        return 0.0
+    moment = datetime.fromisoformat(since.decode())
+    return max(0.0, (at - moment.replace(tzinfo=moment.tzinfo or UTC)).total_seconds())
 
 
 def server_version() -> str:

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from webapp import package
 from webapp.domain.operations import status as system_status
 from webapp.infrastructure import job_queue
+from webapp.pages.http import request_counts
 from webapp.pages.http.authorization import public
 
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
@@ -59,6 +60,7 @@ def init_app(app: Flask) -> None:
     app.add_url_rule("/healthz", "health", alive)
     app.add_url_rule("/readyz", "ready", ready)
     app.add_url_rule("/metrics", "metrics", metrics)
+    request_counts.init_app(app)
 
 
 class _StateCollector(Collector):
@@ -83,6 +85,12 @@ class _StateCollector(Collector):
         yield _gauge("queue_up", "1 if the queue can be reached.", rings is not None)
         if rings is not None:
             yield _gauge("queue_rings", "Jobs in the queue.", rings)
+            age = _gauge(
+                "queue_age_seconds", "Seconds the oldest job has been queued.", labels=["queue"]
+            )
+            for queue, seconds in job_queue.ages(now).items():
+                age.add_metric([queue], seconds)
+            yield age
         batches = _gauge("batches", "Batches by status.", labels=["status"])
         for status, number in figures.batches.items():
             batches.add_metric([status], number)
@@ -95,6 +103,17 @@ class _StateCollector(Collector):
             max(0.0, waits),
         )
         yield _gauge("deliveries_waiting", "Pending webhook events.", figures.deliveries)
+        deliveries = system_status.delivery_figures(now)
+        yield _gauge(
+            "deliveries_waiting_seconds",
+            "Seconds since the oldest pending webhook event.",
+            deliveries.waiting_seconds,
+        )
+        yield _gauge(
+            "deliveries_failed",
+            "Webhook events of the last two weeks that were given up.",
+            deliveries.failed,
+        )
         yield _gauge("awards_active", "Active awards.", figures.awards)
 
 
@@ -106,3 +125,4 @@ def _gauge(
 
 REGISTRY = CollectorRegistry()
 REGISTRY.register(_StateCollector())
+request_counts.register(REGISTRY)

@@ -34,7 +34,16 @@ from webapp.domain.operations.heartbeats import ThisProcess
 from webapp.domain.permissions import Scope
 from webapp.domain.webhooks import endpoints
 from webapp.infrastructure import log_format
-from webapp.models import Batch, Origin, Process, Role, WebhookEvent
+from webapp.models import (
+    Batch,
+    Delivery,
+    DeliveryState,
+    Endpoint,
+    Origin,
+    Process,
+    Role,
+    WebhookEvent,
+)
 from webapp.transaction import transaction
 
 TOKEN = "a-token-of-twenty-and-more"
@@ -225,7 +234,7 @@ def test_metrics_are_in_the_prometheus_format(database: Settings, app: Flask, ma
         answer = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
     families = list(text_string_to_metric_families(answer.text))
-    assert {family.type for family in families} == {"gauge"}
+    assert {family.type for family in families} == {"gauge", "counter"}
     values = {
         (sample.name, *sample.labels.values()): sample.value
         for family in families
@@ -236,11 +245,66 @@ def test_metrics_are_in_the_prometheus_format(database: Settings, app: Flask, ma
     assert values["laurel_entries_undecided",] == 3
     assert values["laurel_awards_active",] == 1
     assert values["laurel_deliveries_waiting",] == 0
+    assert values["laurel_deliveries_waiting_seconds",] == 0
+    assert values["laurel_deliveries_failed",] == 0
     assert values["laurel_processes", "worker"] == 1
     assert values["laurel_processes", "deliveries"] == 1
     assert values["laurel_queue_up",] == 0
     assert values["laurel_waiting_seconds",] > 0
     assert values["laurel_info", newest_revision(), package.version()] == 1
+
+
+def test_requests_are_counted_by_route_and_status(database: Settings, app: Flask) -> None:
+    """By the route's pattern, so that neither paths nor methods that someone makes up add rows."""
+
+    def counts(client: ReviewingClient) -> dict[tuple[str, ...], float]:
+        text = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
+        return {
+            (sample.labels["method"], sample.labels["route"], sample.labels["status"]): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "laurel_http_requests_total"
+        }
+
+    with made(replace(database, metrics_token=TOKEN)) as other:
+        client = ReviewingClient(other, None, use_cookies=True)
+        before = counts(client)
+        for path in ("/api/v1/members/anna", "/api/v1/members/boris", "/nowhere", "/elsewhere"):
+            other.test_client().open(path)
+        for method in ("BREW", "WHEN"):
+            other.test_client().open("/nowhere", method=method)
+        after = counts(client)
+    risen = {key: number - before.get(key, 0) for key, number in after.items()}
+    assert {key: number for key, number in risen.items() if number} == {
+        ("GET", "/api/v1/members/<member:member_id>", "401"): 2,
+        ("GET", "", "404"): 2,
+        ("other", "", "404"): 2,
+        ("GET", "/metrics", "200"): 1,
+    }
+
+
+def test_webhook_events_given_up_and_waiting_are_measured(
+    database: Settings, app: Flask, make: Make
+) -> None:
+    now = datetime.now(UTC)
+    with app.app_context():
+        with transaction():
+            endpoint = Endpoint(secret="", created_at=now)
+            db.session.add(endpoint)
+            db.session.flush()
+            for number, state in enumerate(("waiting", "waiting", "failed", "delivered")):
+                db.session.add(
+                    Delivery(
+                        endpoint_id=endpoint.id,
+                        kind="award.created",
+                        subject_id=number,
+                        at=now - timedelta(seconds=100 * (number + 1)),
+                        next_at=now,
+                        state=DeliveryState(state),
+                    )
+                )
+        figures = system_status.delivery_figures(now)
+    assert figures == system_status.DeliveryFigures(200.0, 1)
 
 
 def test_every_answer_has_an_id_of_its_own(client: ReviewingClient) -> None:

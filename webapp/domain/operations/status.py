@@ -14,7 +14,7 @@ from webapp.domain import leases
 from webapp.domain.operations import heartbeats
 from webapp.domain.operations.heartbeats import ProcessStatus
 from webapp.domain.webhooks.deliveries import WAITING
-from webapp.models import Batch, BatchStatus, ProcessKind, Quest
+from webapp.models import Batch, BatchStatus, Delivery, DeliveryState, ProcessKind, Quest
 from webapp.models.batch import RUNNING
 
 PATIENCE = 60.0  # seconds that work may wait before it is stalled
@@ -97,6 +97,24 @@ def figures() -> Figures:
         waiting_since=min((row[4] for row in rows if row[4]), default=None),
         deliveries=db.session.scalar(select(func.count()).where(WAITING)) or 0,
         awards=db.session.scalar(select(func.sum(Quest.holders))) or 0,
+    )
+
+
+@dataclass(frozen=True)
+class DeliveryFigures:
+    """Metrics of webhooks: the age of the oldest pending event, and how many were given up."""
+
+    waiting_seconds: float
+    failed: int
+
+
+def delivery_figures(at: datetime) -> DeliveryFigures:
+    """Return the metrics of webhooks; two queries."""
+    oldest = db.session.scalar(select(func.min(Delivery.at)).where(WAITING))
+    failed = select(func.count()).where(Delivery.state == DeliveryState.FAILED)
+    return DeliveryFigures(
+        max(0.0, (at - oldest).total_seconds()) if oldest else 0.0,
+        db.session.scalar(failed) or 0,
     )
 
 
