@@ -24,6 +24,7 @@ def init_app(app: Flask) -> None:
         batches,  # noqa: F401
         bulk_awards,  # noqa: F401
         docs,
+        events,  # noqa: F401
         members,  # noqa: F401
         rate_limits,
         rules,  # noqa: F401

@@ -17,6 +17,7 @@ class Scope(StrEnum):
     AWARDS_WRITE = "awards:write"
     BATCHES_READ = "batches:read"
     BATCHES_WRITE = "batches:write"
+    EVENTS_READ = "events:read"
     ACTIVITIES_WRITE = "activities:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
@@ -36,6 +37,7 @@ _SCOPES = {
     Scope.AWARDS_WRITE: "award and revoke badges",
     Scope.BATCHES_READ: "read batches and their progress",
     Scope.BATCHES_WRITE: "create, fill, publish, stop, retry, undo and delete batches",
+    Scope.EVENTS_READ: "follow events, with the members, badges, awards and batches they're about",
     Scope.ACTIVITIES_WRITE: "send member activity",
     Scope.WEBHOOKS_READ: "read webhooks and their deliveries",
     Scope.WEBHOOKS_WRITE: "send all events, with members' data, to any URL: create, change and remove webhooks",

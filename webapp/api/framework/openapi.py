@@ -22,6 +22,7 @@ TAGS = {
     "Badges": "A badge has one or more quests, which are the ways to earn it. You award a quest, not a badge.",
     "Awards": "An award says that a member has a quest's badge. It is active or revoked, and never deleted.",
     "Batches": "A batch awards one quest to many members. It is processed in the background.",
+    "Events": "What has happened, in order. Follow events to keep another system in sync.",
     "Activities": "What members do in your community. Laurel adds it up for the rules of Automatic badges.",
     "Webhooks": "URLs of other systems that are notified of events.",
 }

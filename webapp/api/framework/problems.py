@@ -12,6 +12,7 @@ from werkzeug.routing import RoutingException
 from webapp.database import DB_UNAVAILABLE, RETRY_AFTER
 from webapp.domain.api_access.idempotency import KeyReuseError, ResponseErasedError
 from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.webhooks.event_feed import EventsExpiredError
 from webapp.infrastructure import log_format
 from webapp.schemas.problems import MIMETYPE, TITLES, text_of
 
@@ -94,6 +95,8 @@ def _from_domain_error(error: DomainError) -> ProblemError:
         return ProblemError("key-reused", error.message)
     if isinstance(error, ResponseErasedError):
         return ProblemError("response-expired", error.message)
+    if isinstance(error, EventsExpiredError):
+        return ProblemError("events-expired", error.message)
     if error.field is None:
         return ProblemError("state", error.message)
     return invalid([_field_error(part) for part in error.flatten()], error.note)

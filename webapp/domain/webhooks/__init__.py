@@ -1,1 +1,1 @@
-"""Webhooks: endpoints, the outbox of events, their delivery, and the policy for URLs."""
+"""Webhooks: endpoints, the outbox of events, their delivery, the feed of events, and the policy for URLs."""

@@ -21,6 +21,7 @@ from webapp.domain import leases
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.lookup import NO_KEY_UPDATE
+from webapp.domain.webhooks.event_feed import Event
 from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt, needs_reencryption
 from webapp.models import Delivery, DeliveryState, Endpoint, WebhookEvent
 
@@ -180,11 +181,16 @@ def secrets(endpoint: Endpoint, at: datetime) -> list[str]:
 
 def message_id(delivery: Delivery) -> str:
     """Return the ID by which receivers recognize a repeated message, the same for all endpoints."""
-    return delivery.message_id or _hashed(_event_of(delivery))
+    return delivery.message_id or event_id(delivery)
 
 
-def _event_of(delivery: Delivery) -> str:
-    return f"{delivery.kind}:{delivery.subject_id}:{delivery.occurrence}:{delivery.at.isoformat()}"
+def event_id(event: Delivery | Event) -> str:
+    """Return an event's ID in the feed, which is also its message's if it has one of its own."""
+    return _hashed(_event_of(event))
+
+
+def _event_of(event: Delivery | Event) -> str:
+    return f"{event.kind}:{event.subject_id}:{event.occurrence}:{event.at.isoformat()}"
 
 
 def _hashed(text: str) -> str:

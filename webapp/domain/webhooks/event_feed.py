@@ -2,7 +2,7 @@
 
 Transactions don't commit in the order of the IDs they take, so a reader that remembers the last ID could miss events.
 Therefore rows get a position only after their commit, from one process at a time, and cursors name positions: no event
-ever appears behind one (docs/adr).
+ever appears behind one (docs/adr/0038).
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def erased_ids(member_ids: list[int]) -> dict[int, str]:
     """Return the community's IDs of members erased in the last 90 days; one query."""
     query = select(ErasedMember.member_id, ErasedMember.external_id)
     found = db.session.execute(query.where(in_array(ErasedMember.member_id, member_ids)))
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def purge(at: datetime) -> None:
