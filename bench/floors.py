@@ -18,10 +18,14 @@ import psycopg
 from webapp.config import Settings
 
 AWARD = """
-INSERT INTO awards (member_id, quest_id, batch_id, source, awarded_at)
-SELECT e.member_id, {quest}, e.batch_id, 'batch', {now} FROM entries e JOIN members m ON m.id = e.member_id
+INSERT INTO awards (member_id, quest_id, batch_id, source, awarded_at, updated_at)
+SELECT e.member_id, {quest}, e.batch_id, 'batch', {now}, {now} FROM entries e JOIN members m ON m.id = e.member_id
 WHERE e.batch_id = {batch} AND e.outcome IS NULL AND m.status = 'active'
 ON CONFLICT (member_id, quest_id) WHERE revoked_at IS NULL DO NOTHING
+"""
+EVENTS = """
+INSERT INTO events (kind, subject_ids, number, at)
+SELECT 'award.created', {ids}, count(*), {now} FROM awards WHERE batch_id = {batch}
 """
 DECIDE = """
 UPDATE entries SET outcome = CASE (SELECT a.batch_id FROM awards a WHERE a.member_id = entries.member_id
@@ -56,19 +60,22 @@ class Floor:
                 "foreign_keys=ON",
             ):
                 self.connection.execute(f"PRAGMA {setting}")
+            self.ids = "json_group_array(id)"
             self.now = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
         else:
             self.connection = psycopg.connect(
                 settings.database_url.replace("+psycopg", ""), autocommit=True
             )
-            self.now = "now()"
+            self.now, self.ids = "now()", "json_agg(id)"
 
     def unlock(self, batch_id: int, quest_id: int) -> float:
-        """Seconds for awards, entries, counts and the audit log entry of a batch, set-based, in one transaction."""
+        """Seconds for a batch's awards, events, entries, counts and audit log entry, set-based, in one transaction."""
         began = time.perf_counter()
         self.connection.execute("BEGIN IMMEDIATE" if self.sqlite else "BEGIN")
-        for statement in (AWARD, DECIDE, COUNT, RECORD):
-            self.connection.execute(statement.format(batch=batch_id, quest=quest_id, now=self.now))
+        for statement in (AWARD, EVENTS, DECIDE, COUNT, RECORD):
+            self.connection.execute(
+                statement.format(batch=batch_id, quest=quest_id, now=self.now, ids=self.ids)
+            )
         self.connection.execute("COMMIT")
         return time.perf_counter() - began
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from webapp.api.framework.operations import Call, Reply, operation
+from webapp.api.known_filters import known_filters
 from webapp.domain.awards import common, manual
 from webapp.domain.awards import group as group_awards
 from webapp.domain.awards import queries as award_queries
 from webapp.domain.awards.group import Result
+from webapp.domain.awards.queries import AwardFilters
 from webapp.domain.batches import from_api
-from webapp.domain.errors import ErrorCollector, NotFoundError
+from webapp.domain.errors import ErrorCollector
 from webapp.domain.members import queries as member_queries
 from webapp.domain.members.identify import MatchedRow, MatchKind
 from webapp.domain.permissions import Scope
@@ -144,26 +146,41 @@ def _awarded(
 def list_awards(call: Call) -> Reply:
     """Returns awards, newest first. If you give several filters, an award must match all of them.
 
-    An unknown member, quest or batch gives an empty list.
+    To get only what has changed, give `updated_since`. To follow changes without gaps, use events instead.
+
+    Returns 422 if the member, quest or batch of a filter doesn't exist.
     """
     params: AwardListParams = call.query
-    member_id = None
-    if params.member is not None:
-        try:
-            member_id = member_queries.by_external_id(params.member).id
-        except NotFoundError:
-            return Reply(200, AwardPage.model_construct(items=[], next=None))
-    page = award_queries.page(
-        member_id=member_id,
-        quest_id=number_of(params.quest),
-        batch_id=number_of(params.batch),
-        active=None if params.state is None else params.state == "active",
-        after=params.after,
-        limit=params.limit,
-    )
+    with known_filters() as known:
+        filters = AwardFilters(
+            member_id=known.member("member", params.member),
+            quest_id=known.quest("quest", params.quest),
+            batch_id=known.batch("batch", params.batch),
+            source=AwardSource(params.source) if params.source else None,
+            active=None if params.state is None else params.state == "active",
+            awarded_since=params.awarded_since,
+            awarded_before=params.awarded_before,
+            updated_since=params.updated_since,
+        )
+    page = award_queries.page(filters, params.after, params.limit)
     items = [AwardOut.of(award) for award in page.items]
     following = params.cursor_to(page.after)
     return Reply(200, AwardPage.model_construct(items=items, next=following))
+
+
+@operation(
+    "GET",
+    "/awards/<award_id>",
+    Scope.AWARDS_READ,
+    tag="Awards",
+    summary="Get an award",
+    responses={200: AwardOut},
+    problems=(404,),
+    example={"path": {"award_id": "$AWARD"}},
+)
+def read_award(_call: Call, award_id: str) -> Reply:
+    """Returns an award, active or revoked, or 404 if it doesn't exist."""
+    return Reply(200, AwardOut.of(award_queries.get(number_of(award_id) or 0)))
 
 
 @operation(

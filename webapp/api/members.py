@@ -6,6 +6,7 @@ from datetime import datetime
 
 from webapp.api.framework.operations import Call, Reply, operation
 from webapp.api.framework.problems import FieldError, invalid
+from webapp.api.known_filters import known_filters
 from webapp.domain.actor import Actor
 from webapp.domain.awards import queries as award_queries
 from webapp.domain.erasure import erase
@@ -18,7 +19,6 @@ from webapp.domain.members import queries as member_queries
 from webapp.domain.members.filters import MemberFilters
 from webapp.domain.permissions import Scope
 from webapp.messages import join
-from webapp.schemas.common import number_of
 from webapp.schemas.members import (
     MemberImport,
     MemberImported,
@@ -52,7 +52,8 @@ def search_members(call: Call) -> Reply:
     username.
     """
     params: MemberListParams = call.query
-    holds = number_of(params.holds)
+    with known_filters() as known:
+        holds = known.quest("holds", params.holds)
     filters = MemberFilters(params.q, holds=() if holds is None else ((holds,),))
     page = directory.positions(filters, params.after, params.limit)
     items = [MemberOut.of(member) for member in page.items]

@@ -8,11 +8,13 @@ from webapp.database import upsert
 from webapp.models import Award
 
 
-def insert_awards(members: Select[int], **values: object) -> Insert:
+def insert_awards(members: Select[int], *, updated_at: object, **values: object) -> Insert:
     """Insert an award for each of the selected member IDs; members who already hold the quest get none.
 
-    `values` are the other columns of Award, each a value or an SQL expression over what `members` selects from.
+    `updated_at` is when this happens, maybe later than `awarded_at`; `values` are the other columns of Award. Each is a
+    value or an SQL expression over what `members` selects from.
     """
+    values = {**values, "updated_at": updated_at}
     columns = Award.__table__.columns
     rows = members.add_columns(
         *(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, and_, text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column, relationship
@@ -22,7 +23,12 @@ BATCHED = text("batch_id IS NOT NULL")
 GROUPED = text("group_id IS NOT NULL")
 TOGETHER = text("group_revocation_id IS NOT NULL")
 RESTORED = text("restores_id IS NOT NULL")
-FIRST = text("restores_id IS NULL")
+REVOKED = text("revoked_at IS NOT NULL")
+
+
+def _awarded_at(context: Any) -> datetime:
+    at: datetime = context.get_current_parameters()["awarded_at"]
+    return at
 
 
 class AwardSource(StrEnum):
@@ -81,10 +87,10 @@ class Award(Base):
             sqlite_where=TOGETHER,
         ),
         Index("ix_awards_awarded_at", "awarded_at"),  # newest awards overall
-        # Awards per day by source: an index-only count.
-        Index(
-            "ix_awards_source", "source", "awarded_at", postgresql_where=FIRST, sqlite_where=FIRST
-        ),
+        # The newest awards of a source; and awards per day by source without restored ones, an index-only count.
+        Index("ix_awards_source", "source", "awarded_at", "restores_id"),
+        Index("ix_awards_revoked", "awarded_at", postgresql_where=REVOKED, sqlite_where=REVOKED),
+        Index("ix_awards_updated_at", "updated_at"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -107,6 +113,9 @@ class Award(Base):
     restores_id: Mapped[int | None] = mapped_column(ForeignKey("awards.id"))
     restored_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     restored_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    updated_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, default=_awarded_at, server_default=text("'1970-01-01 00:00:00'")
+    )
 
     member: Mapped[Member] = relationship()
     quest: Mapped[Quest] = relationship()

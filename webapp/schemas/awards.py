@@ -13,6 +13,7 @@ from webapp.schemas.common import (
     Key,
     MemberRef,
     MemberShort,
+    MomentParam,
     NextCursor,
     OutputModel,
     PageParams,
@@ -23,6 +24,8 @@ from webapp.schemas.common import (
     moment,
 )
 from webapp.schemas.cursors import MOMENT_AND_ID
+
+Source = Literal["profile", "group", "batch", "api", "rule", "import"]
 
 
 class AwardIn(InputModel):
@@ -60,6 +63,22 @@ class AwardListParams(PageParams):
     state: Annotated[
         Literal["active", "revoked"] | None,
         Field(description="Only active or only revoked awards."),
+    ] = None
+    source: Annotated[
+        Source | None, Field(description="Only awards made in this way (their `way`).")
+    ] = None
+    awarded_since: Annotated[
+        MomentParam | None, Field(description="Only awards made at this time or later.")
+    ] = None
+    awarded_before: Annotated[
+        MomentParam | None, Field(description="Only awards made before this time.")
+    ] = None
+    updated_since: Annotated[
+        MomentParam | None,
+        Field(
+            description="Only awards that were made, revoked or restored, or whose member was erased, at this time or "
+            "later. They are then sorted by `updated_at`, oldest first."
+        ),
     ] = None
 
 
@@ -100,6 +119,15 @@ class AwardOut(OutputModel):
     revoke_reason: Annotated[
         str, Field(description="The reason given when it was revoked.", examples=[""])
     ]
+    restored_at: Annotated[
+        Time | None,
+        Field(
+            description="When staff undid the revocation of an earlier award, if that made this award. It has the "
+            "`awarded_at` and reason of the earlier one, which stays revoked.",
+            examples=[None],
+        ),
+    ]
+    updated_at: Annotated[Time, Field(description="When it last changed.")]
 
     @classmethod
     def of(cls, award: Award) -> AwardOut:
@@ -114,11 +142,13 @@ class AwardOut(OutputModel):
             awarded_at=moment(award.awarded_at),
             revoked_at=moment(award.revoked_at),
             revoke_reason=award.revoke_reason,
+            restored_at=moment(award.restored_at),
+            updated_at=moment(award.updated_at),
         )
 
 
 class AwardPage(OutputModel):
-    """A page of awards, newest first."""
+    """A page of awards."""
 
     items: Annotated[list[AwardOut], Field(description="The awards on this page.")]
     next: NextCursor

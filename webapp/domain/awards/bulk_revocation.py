@@ -165,6 +165,7 @@ def _revoke(active: Mapping[int, Wanted], at: datetime, actor: Actor) -> None:
         .where(Award.id == listed.id, Award.revoked_at.is_(None))
         .values(
             revoked_at=at,
+            updated_at=at,
             revoked_by=actor.staff_id,
             revoked_key=actor.key_id,
             revoke_source=AwardSource.API,

@@ -72,7 +72,7 @@ def make_awards(
 ) -> list[Made]:
     """Insert awards as `insert_awards` does; queue rule candidates, write events, and send them unless told not to."""
     lock_shared()
-    new = insert_awards(members, **values)
+    new = insert_awards(members, updated_at=at, **values)
     rows = db.session.execute(new.returning(Award.id, Award.member_id, Award.quest_id))
     made = [Made(*row) for row in rows]
     if made:

@@ -204,7 +204,12 @@ def undo(group_id: int, actor: Actor) -> Undone:
     revoked = db.session.execute(
         update(Award)
         .where(Award.group_id == group.id, Award.revoked_at.is_(None))
-        .values(revoked_at=at, revoked_by=actor.staff_id, revoke_source=AwardSource.GROUP)
+        .values(
+            revoked_at=at,
+            updated_at=at,
+            revoked_by=actor.staff_id,
+            revoke_source=AwardSource.GROUP,
+        )
         .returning(Award.id, Award.member_id)
         .execution_options(synchronize_session=False)
     ).all()

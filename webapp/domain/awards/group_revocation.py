@@ -73,7 +73,11 @@ def revoke(badge_id: int, award_ids: list[int], reason: str, actor: Actor) -> Re
             Award.revoked_at.is_(None),
         )
         .values(
-            revoked_at=at, revoked_by=actor.staff_id, revoke_source=HOLDERS, revoke_reason=reason
+            revoked_at=at,
+            updated_at=at,
+            revoked_by=actor.staff_id,
+            revoke_source=HOLDERS,
+            revoke_reason=reason,
         )
         .returning(Award.id, Award.member_id)
         .execution_options(synchronize_session=False)

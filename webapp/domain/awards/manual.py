@@ -85,6 +85,7 @@ def revoke(
         .where(Award.id == award.id, Award.revoked_at.is_(None))
         .values(
             revoked_at=at,
+            updated_at=at,
             revoked_by=actor.staff_id,
             revoked_key=actor.key_id,
             revoke_source=source,

@@ -40,6 +40,7 @@ def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Decid
         batch_id=batch.id,
         source=AwardSource.BATCH,
         awarded_at=at,
+        updated_at=at,
         awarded_by=batch.run_by,
         awarded_key=batch.run_key,
     )
@@ -78,6 +79,7 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Deci
         .where(Award.batch_id == batch.id, Award.revoked_at.is_(None), Award.member_id.in_(members))
         .values(
             revoked_at=at,
+            updated_at=at,
             revoked_by=batch.run_by,
             revoked_key=batch.run_key,
             revoke_source=AwardSource.BATCH,

@@ -99,7 +99,8 @@ def _award(rows: list[dict[str, Any]]) -> None:
     columns = {name: Award.__table__.columns[name].type for name in rows[0]}
     given = json_rows(rows, **columns).c
     others = {name: given[name] for name in columns if name != "member_id"}
-    db.session.execute(insert_awards(select(given.member_id), **others))
+    changed = func.coalesce(given.revoked_at, given.awarded_at)
+    db.session.execute(insert_awards(select(given.member_id), updated_at=changed, **others))
 
 
 def _insert(table: Any, rows: list[dict[str, Any]]) -> None:

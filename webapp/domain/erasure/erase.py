@@ -55,6 +55,8 @@ def erase(member_id: int, actor: Actor) -> int:
     _leave_batches(person, batches, actor)
     for forget in PLACES:
         forget(person)
+    theirs = update(Award).where(Award.member_id == member.id)
+    execute_rowcount(theirs.values(updated_at=actor.at))
     key = f" {uuid4().hex}"
     member.external_id = member.username_key = key
     member.username, member.name = NAME, ""

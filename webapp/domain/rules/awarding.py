@@ -46,6 +46,7 @@ def award(rule: Rule, members: ColumnElement[bool], at: datetime, awarded: Award
         quest_id=quest_id,
         source=AwardSource.RULE,
         awarded_at=at,
+        updated_at=at,
         reason=criteria.why(rule.conditions, rule.any_of, at, few=True),
     )
     made = dict(db.session.execute(new.returning(Award.member_id, Award.id)).all())
