@@ -26,7 +26,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.batches import processing
 from webapp.domain.permissions import Scope
-from webapp.models import Member, Origin
+from webapp.models import Badge, Member, Origin
 from webapp.schemas.problems import TITLES
 from webapp.transaction import transaction
 
@@ -96,7 +96,8 @@ def test_a_client_written_from_the_page_alone_works(served: tuple[Site, dict[str
     said = run(code["python"] + code["script"], environ).splitlines()
 
     assert said[0] == "20 created, 0 unchanged, 0 errors"
-    prefix = said[1].removesuffix("-1 now has Helper")
+    prefix = said[1].partition("-1 now has ")[0]
+    assert said[1].endswith(f" now has {prefix} badge")
     assert prefix.startswith("example-")
     assert said[2] == "20 added, 0 errors"
     counts = "{'published': 20, 'error': 0, 'unpublished': 0, 'already_held': 1}"
@@ -109,21 +110,26 @@ def test_a_client_written_from_the_page_alone_works(served: tuple[Site, dict[str
     with site.app.app_context():
         left = select(Member.external_id).where(Member.external_id.startswith(prefix))
         assert db.session.scalars(left).all() == []
+        made = db.session.scalars(select(Badge).where(Badge.name == f"{prefix} badge")).one()
+        assert (made.archived_at is None, made.holders) == (False, 0)
 
 
 @pytest.mark.slow
 @pytest.mark.starts_processes
 @pytest.mark.parametrize("served", ["sqlite"], indirect=True)
 def test_the_full_example_says_what_is_wrong(served: tuple[Site, dict[str, str]]) -> None:
-    """A-5: with a key that can only read, it prints the problem's detail and changes nothing."""
+    """A-5: with a key that lacks scopes, it prints the problem's detail and cleans up."""
     site, environ = served
     code = documented(site)
-    key = {"LAUREL_KEY": new_key(site, [Scope.BADGES_READ])}
+    key = {"LAUREL_KEY": new_key(site, [Scope.BADGES_WRITE])}
     done = process(code["python"] + code["script"], environ | key)
     assert done.returncode == 1
     assert "POST /member-imports: API key lacks this scope. " in done.stderr
     assert "members:write" in done.stderr
     assert "Traceback" not in done.stderr
+    with site.app.app_context():
+        made = select(Badge).where(Badge.name.startswith("example-"))
+        assert db.session.scalars(made).one().archived_at is not None
 
 
 def test_curl_examples_use_only_options_of_old_versions(client: ReviewingClient) -> None:

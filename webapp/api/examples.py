@@ -75,14 +75,10 @@ def wait_for(batch):
 
 
 with ExitStack() as cleanup:  # what is registered here is called at the end, also after an error
-    # 1. Choose what to award: the first quest that isn't archived.
-    badges = call("GET", "/badges")["items"]
-    quest = next(
-        quest["id"]
-        for badge in badges
-        for quest in badge["quests"]
-        if not (badge["archived_at"] or quest["archived_at"])
-    )
+    # 1. Create a badge, with a quest to award.
+    badge = call("POST", "/badges", {"name": f"{PREFIX} badge", "quest": "Completed the course"})
+    cleanup.callback(call, "PATCH", f"/badges/{badge['id']}", {"archived": True})
+    quest = badge["quests"][0]["id"]
 
     # 2. Create or update members, up to 1,000 per request. Running this again changes nothing.
     members = [{"id": f"{PREFIX}-{n}", "username": f"{PREFIX}-{n}"} for n in range(1, 21)]
@@ -120,7 +116,7 @@ with ExitStack() as cleanup:  # what is registered here is called at the end, al
     print(revoked["member"]["username"], revoked["state"])
 '''
 WALK_SCOPES = (
-    Scope.BADGES_READ,
+    Scope.BADGES_WRITE,
     Scope.MEMBERS_WRITE,
     Scope.MEMBERS_ERASE,
     Scope.AWARDS_WRITE,
