@@ -17,7 +17,7 @@ from webapp.domain.awards import group as group_awards
 from webapp.domain.batches import runs, uploads
 from webapp.domain.imports import imports as member_imports
 from webapp.domain.imports import processing as import_processing
-from webapp.domain.permissions import Scope
+from webapp.domain.permissions import Scope, grantable
 from webapp.domain.rules import ConditionDraft, RuleDraft
 from webapp.domain.staff import password_links
 from webapp.domain.webhooks import endpoints, outbox
@@ -227,7 +227,7 @@ def raise_if_any(folder: Path) -> Hostile:
             uploads.keep(batches[what].id, "W" * 250 + ".csv", data, seen, actor)
     with site.app.app_context():
         with transaction():
-            key = api_keys.create(name(1), list(Scope), None, actor).key
+            key = api_keys.create(name(1), grantable(colleague.role), None, actor).key
             api_keys.create(name(5), [Scope.MEMBERS_READ], None, actor)
             db.session.expunge(key)
         with transaction():
