@@ -12,8 +12,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, true, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, true, update
 
 from webapp.database import db, execute_rowcount
 from webapp.database.arrays import in_array
@@ -98,42 +97,45 @@ def take(
     """
     endpoint = leases.renew(Endpoint, endpoint_id, owner, lease)
     number = 1 if endpoint.failures else number
-    first = _first_due(endpoint_id, number, at)
-    if any(_may_share(delivery) for delivery in first):
+    alone = _alone(endpoint_id, number, at)
+    if any(delivery.kind == WebhookEvent.AWARDS_CREATED for delivery in alone):
         _share_messages(endpoint_id, at)
-        first = _first_due(endpoint_id, number, at)
-    shared = [delivery.message_id for delivery in first if delivery.message_id][:MANY]
-    together = _by_message(endpoint_id, shared) if shared else {}
-    messages = [together.get(delivery.message_id, [delivery]) for delivery in first]
-    return endpoint, [
-        OutgoingMessage(sent)
-        for sent in messages
-        if sent[0].message_id is None or sent[0].message_id in together
-    ]
+        alone = [delivery for delivery in alone if delivery.kind != WebhookEvent.AWARDS_CREATED]
+    messages = [OutgoingMessage([delivery]) for delivery in alone]
+    messages += _shared(endpoint_id, min(number, MANY), at)
+    messages.sort(key=lambda message: (message.deliveries[0].next_at, message.deliveries[0].id))
+    return endpoint, messages[:number]
 
 
 def _due(endpoint_id: int, at: datetime) -> ColumnElement[bool]:
     return and_(Delivery.endpoint_id == endpoint_id, WAITING, Delivery.next_at <= at)
 
 
-def _first_due(endpoint_id: int, number: int, at: datetime) -> list[Delivery]:
-    """Return the first delivery of each of the next due messages."""
-    earlier = aliased(Delivery)
-    follows = exists().where(
-        earlier.endpoint_id == endpoint_id,
-        earlier.message_id == Delivery.message_id,
-        earlier.state == DeliveryState.WAITING,
-        earlier.id < Delivery.id,
-    )
-    query = select(Delivery).where(
-        _due(endpoint_id, at), or_(Delivery.message_id.is_(None), ~follows)
-    )
+def _alone(endpoint_id: int, number: int, at: datetime) -> list[Delivery]:
+    """Return the next due deliveries that share no message."""
+    query = select(Delivery).where(_due(endpoint_id, at), Delivery.message_id.is_(None))
     ordered = query.order_by(Delivery.next_at, Delivery.id).limit(number)
-    return list(db.session.scalars(ordered, execution_options={"populate_existing": True}))
+    return list(db.session.scalars(ordered))
 
 
-def _may_share(delivery: Delivery) -> bool:
-    return delivery.kind == WebhookEvent.AWARDS_CREATED and delivery.message_id is None
+def _shared(endpoint_id: int, number: int, at: datetime) -> list[OutgoingMessage]:
+    """Return the next due messages of several awards."""
+    query = select(Delivery.message_id).where(
+        _due(endpoint_id, at), Delivery.message_id.is_not(None)
+    )
+    oldest = func.min(Delivery.next_at), func.min(Delivery.id)
+    ordered = query.group_by(Delivery.message_id).order_by(*oldest).limit(number)
+    message_ids = list(db.session.scalars(ordered))
+    if not message_ids:
+        return []
+    together: dict[str | None, list[Delivery]] = {}
+    rows = select(Delivery).where(
+        Delivery.endpoint_id == endpoint_id, Delivery.message_id.in_(message_ids), WAITING
+    )
+    fresh = {"populate_existing": True}
+    for delivery in db.session.scalars(rows.order_by(Delivery.id), execution_options=fresh):
+        together.setdefault(delivery.message_id, []).append(delivery)
+    return [OutgoingMessage(sent) for sent in together.values()]
 
 
 def _share_messages(endpoint_id: int, at: datetime) -> None:
@@ -152,19 +154,6 @@ def _share_messages(endpoint_id: int, at: datetime) -> None:
             update(Delivery).where(in_array(Delivery.id, ids)).values(message_id=shared),
             execution_options={"synchronize_session": False},
         )
-
-
-def _by_message(endpoint_id: int, message_ids: list[str]) -> dict[str | None, list[Delivery]]:
-    query = select(Delivery).where(
-        Delivery.endpoint_id == endpoint_id, Delivery.message_id.in_(message_ids), WAITING
-    )
-    rows = db.session.scalars(
-        query.order_by(Delivery.id), execution_options={"populate_existing": True}
-    )
-    together: dict[str | None, list[Delivery]] = {}
-    for delivery in rows:
-        together.setdefault(delivery.message_id, []).append(delivery)
-    return together
 
 
 def secrets(endpoint: Endpoint, at: datetime) -> list[str]:
