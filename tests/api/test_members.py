@@ -207,6 +207,23 @@ def test_search_finds_and_orders_members_as_the_page_does(
     assert pages(lms, "q=novak%20an") == ["b1", "b2"]
 
 
+def test_any_number_of_members_takes_as_many_queries(app: Flask, lms: Caller, make: Make) -> None:
+    """A-9: on the first page and on later ones."""
+    lms.get("/members")  # occasionally updates the key's last use
+    sizes = set()
+    for number in (5, 200):
+        make.members(number, f"many{number}")
+        cursor = ""
+        for _ in range(2):
+            with app.app_context(), statements() as sent:
+                page = lms.get(f"/members?q=many&limit=2{cursor}").json
+            assert page is not None
+            cursor = f"&cursor={page['next']}"
+            sizes.add(len(sent))
+    assert max(sizes) - min(sizes) <= 1, sizes
+    assert max(sizes) <= 8
+
+
 def test_members_who_hold_a_quest(lms: Caller, make: Make, monkeypatch: Any) -> None:
     """A-2: both few and many holders."""
     ids, quest = make.members(9), make.quest()

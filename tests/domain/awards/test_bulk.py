@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 from flask import Flask
@@ -16,6 +18,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.awards import bulk, bulk_revocation
 from webapp.domain.awards.bulk import AwardItem, Status
 from webapp.domain.awards.bulk_revocation import RevocationItem
+from webapp.domain.batches import processing
 from webapp.domain.csv_files.rows import row_of
 from webapp.domain.dates import parse_moment
 from webapp.domain.errors import DomainError
@@ -70,6 +73,34 @@ def test_concurrent_awards_and_revocations_keep_the_counts(app: Flask, make: Mak
     twice = select(Award.member_id).where(Award.revoked_at.is_(None))
     twice = twice.group_by(Award.member_id, Award.quest_id).having(func.count() > 1)
     assert db.session.scalars(twice).all() == []
+
+
+def test_a_batch_and_a_call_with_the_same_members(app: Flask, make: Make) -> None:
+    """A-10: workers don't lock members; whatever the order of the batch, neither waits for the other forever."""
+    for round_ in range(4):
+        ids = make.members(300, f"round{round_}-")
+        quest = make.quest("Passed", make.badge(f"Badge {round_}"))
+        batch_id = make.batch(ids[::-1], quest, published=True).id
+        with transaction():
+            processing.claim(batch_id, "worker", 60, 300, NOW)
+        items = [item(f"round{round_}-{n}", quest) for n in range(1, 301)]
+        together = Barrier(2)
+
+        def process(batch_id: int = batch_id, together: Barrier = together) -> None:
+            with app.app_context():
+                together.wait()
+                with transaction():
+                    processing.process_chunk(batch_id, "worker", 60, 300, NOW)
+
+        with ThreadPoolExecutor(1) as threads:
+            batch = threads.submit(process)
+            together.wait()
+            with transaction():
+                outcomes = bulk.award(items, ACT)
+            batch.result()
+        assert {one.status for one in outcomes} <= {Status.AWARDED, Status.ALREADY_HELD}
+        db.session.expire_all()
+        assert db.session.get_one(Quest, quest.id).holders == 300
 
 
 def test_a_slow_clock_puts_nothing_before_what_happened(app: Flask, make: Make) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select, update
 
 from webapp.database import db
-from webapp.domain.award_insert import insert_awards
+from webapp.domain.award_insert import in_id_order, insert_awards
 from webapp.models import Award, AwardSource, Batch, Entry, Member, MemberStatus, Outcome
 from webapp.models.batch import UNLOCKED
 
@@ -33,6 +33,7 @@ def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Decid
         select(Entry.member_id)
         .join(Member, Member.id == Entry.member_id)
         .where(entries, Member.status == MemberStatus.ACTIVE)
+        .order_by(in_id_order(Entry.member_id))
     )
     new = insert_awards(
         active,

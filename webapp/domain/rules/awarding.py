@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.award_insert import insert_awards
+from webapp.domain.award_insert import in_id_order, insert_awards
 from webapp.domain.rules import candidates, criteria
 from webapp.domain.webhooks import outbox
 from webapp.models import Award, AwardSource, Member, Origin, Rule, WebhookEvent
@@ -36,10 +36,14 @@ def award(rule: Rule, members: ColumnElement[bool], at: datetime, awarded: Award
     `awarded` goes to the outbox at the end of the step.
     """
     quest_id = rule.quest_id
-    chosen = select(Member.id).where(
-        members,
-        criteria.fits(rule.conditions, rule.any_of, at, few=True),
-        criteria.receives(quest_id, few=True),
+    chosen = (
+        select(Member.id)
+        .where(
+            members,
+            criteria.fits(rule.conditions, rule.any_of, at, few=True),
+            criteria.receives(quest_id, few=True),
+        )
+        .order_by(in_id_order(Member.id))
     )
     new = insert_awards(
         chosen,
