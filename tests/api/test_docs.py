@@ -132,6 +132,39 @@ def test_the_full_example_says_what_is_wrong(served: tuple[Site, dict[str, str]]
         assert db.session.scalars(made).one().archived_at is not None
 
 
+@pytest.mark.slow
+@pytest.mark.starts_processes
+@pytest.mark.parametrize("served", ["sqlite"], indirect=True)
+def test_a_copy_that_follows_events_equals_a_new_one(served: tuple[Site, dict[str, str]]) -> None:
+    """A-8: after members and awards were created, changed, revoked and erased, and with nothing to follow."""
+    _, environ = served
+    code = documented(served[0])
+    changes = """
+def members(*names):
+    call("POST", "/member-imports", {"members": [{"id": n, "username": n} for n in names]})
+def award(name):
+    return call("POST", "/awards", {"quest": "1", "member": {"id": name}, "reason": "x"})["id"]
+members("kept", "erased", "renamed")
+revoked, _ = award("kept"), award("erased")
+copy, after = load()
+assert len(copy["members"]) == 3 and len(copy["awards"]) == 2
+members("new")
+call("PUT", "/members/renamed", {"username": "other"})
+call("POST", f"/awards/{revoked}/revocation", {"reason": "x"})
+award("new")
+call("DELETE", "/members/erased")
+after = follow(copy, after)
+fresh, _ = load()
+assert copy["members"] == fresh["members"], (copy, fresh)
+named = [{i: a for i, a in one["awards"].items() if a["member"]["id"] in fresh["members"]} for one in (copy, fresh)]
+assert named[0] == named[1] and len(named[0]) == 2, (copy, fresh)
+assert "erased" not in str(copy)
+assert follow(copy, after) == after
+"""
+    said = run(code["python"] + code["sync"] + changes, environ)
+    assert said == "0 members, 0 awards\n"
+
+
 def test_curl_examples_use_only_options_of_old_versions(client: ReviewingClient) -> None:
     """They work with curl 7.68: these options are from before 7.3 (https://curl.se/docs/optionswhen.html)."""
     for block in client.get("/api/docs").page.select("pre code[id*=curl]"):

@@ -69,6 +69,7 @@ def index() -> ResponseReturnValue:
         problem_example=examples.PROBLEM,
         python=examples.PYTHON.format(address=address),
         walk=examples.WALK,
+        sync=examples.SYNC,
         example_scopes=examples.WALK_SCOPES,
         verify=examples.VERIFY,
         request_limit=current_app.config["LAUREL"].api_requests,

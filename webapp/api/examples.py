@@ -123,6 +123,54 @@ WALK_SCOPES = (
     Scope.BATCHES_READ,
     Scope.BATCHES_WRITE,
 )
+SYNC = '''\
+def everything(path):
+    """Yield all items of a list."""
+    cursor = ""
+    while cursor is not None:
+        page = call("GET", f"{path}?limit=200{cursor}")
+        yield from page["items"]
+        cursor = page["next"] and f"&cursor={page['next']}"
+
+
+def load():
+    """Load everything; return the copy, and the place in the events from which to follow."""
+    after = call("GET", "/events?after=latest")["next"]  # first, so that no change is missed
+    members = {member["id"]: member for member in everything("/members")}
+    awards = {award["id"]: award for award in everything("/awards")}
+    return {"members": members, "awards": awards}, after
+
+
+def apply(copy, kind, data):
+    """Change the copy as an event says. Applying an event again does no harm."""
+    if data is None:
+        return  # it no longer exists, and a later event says so
+    if kind.startswith("award."):
+        copy["awards"][data["id"]] = data  # its state is active or revoked
+    elif kind in ("member.created", "member.changed"):
+        copy["members"][data["id"]] = data
+    elif kind == "member.erased":
+        copy["members"].pop(data["id"], None)
+        for award in list(copy["awards"].values()):
+            if award["member"]["id"] == data["id"]:
+                del copy["awards"][award["id"]]
+
+
+def follow(copy, after):
+    """Apply the events after this place; return the place to follow from next time."""
+    while True:
+        page = call("GET", f"/events?after={after}&limit=200")
+        for event in page["items"]:
+            apply(copy, event["type"], event["data"])
+        after = page["next"]  # store it in the same transaction as your changes
+        if not page["has_more"]:
+            return after
+
+
+copy, after = load()  # once
+after = follow(copy, after)  # every few seconds, or when a webhook arrives
+print(len(copy["members"]), "members,", len(copy["awards"]), "awards")
+'''
 PROBLEM = """\
 {
   "type": "/api/docs#problem-invalid",
