@@ -38,6 +38,8 @@ from webapp.domain.batches import drafts
 from webapp.domain.operations import heartbeats, maintenance
 from webapp.domain.operations.heartbeats import ThisProcess
 from webapp.domain.staff import password_links, two_factor
+from webapp.domain.webhooks import event_feed
+from webapp.domain.webhooks.event_feed import EventsExpiredError, FeedPage, Place
 from webapp.models import (
     AuditEvent,
     Award,
@@ -180,6 +182,29 @@ def test_a_restored_database_equals_the_original(
         assert list(db.session.scalars(holders)) == [2]
         db.session.remove()
         db.engine.dispose()
+
+
+def test_followers_of_events_start_again_after_a_restore(
+    lived_in: Settings, make: Make, tmp_path: Path
+) -> None:
+    """A-8: the feed isn't in the backup, and the positions given before it are never used for other events."""
+
+    def follow(after: Place | None, app: Flask) -> FeedPage:
+        with app.app_context():
+            if event_feed.is_behind():
+                with transaction():
+                    event_feed.place()
+            return event_feed.read(after, 200)
+
+    file = tmp_path / "laurel.backup"
+    done(run(lived_in, "backup", str(file)))
+    before = follow(None, create_app(lived_in))
+    assert before.events
+    done(run(lived_in, "restore", "--replace", str(file)))
+    restored = create_app(lived_in)
+    assert follow(None, restored).events == []
+    with pytest.raises(EventsExpiredError):
+        follow(before.next, restored)
 
 
 def test_triggers_count_on_after_a_restore(
