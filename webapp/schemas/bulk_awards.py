@@ -52,7 +52,7 @@ class BulkAwardIn(InputModel):
         Text,
         Field(
             description="When it was awarded, if not now: a date or a time, in ISO 8601 or RFC 2822. Without an "
-            "offset, it is in UTC. Not in the future, and not before 1990.",
+            "offset, it is in UTC; a date alone means noon. Not in the future, and not before 1990.",
             examples=["2024-05-31T10:20:00Z"],
         ),
     ] = LEFT_OUT
