@@ -28,7 +28,7 @@ from webapp.schemas.members import MemberOut
 TEST_MESSAGE = "This is a test message."
 EVENT_DESCRIPTIONS = {
     WebhookEvent.AWARD_CREATED: "A badge was awarded: by staff, the API, a batch or a rule.",
-    WebhookEvent.AWARDS_CREATED: "Badges were awarded: up to 500 awards in one message, instead of `award.created`.",
+    WebhookEvent.AWARDS_CREATED: "The same as award.created, with up to 500 awards in one message.",
     WebhookEvent.AWARD_REVOKED: "A badge was revoked.",
     WebhookEvent.AWARD_RESTORED: "Staff undid a revocation: the member has the badge again, by a new award.",
     WebhookEvent.MEMBER_CREATED: "A member was added.",
