@@ -9,8 +9,15 @@ from datetime import UTC, datetime
 
 from laurel_client import AuthenticatedClient
 from laurel_client.api.activities import count_activities
-from laurel_client.api.awards import list_awards, make_award, make_group_award, revoke_award
+from laurel_client.api.awards import (
+    list_awards,
+    make_award,
+    make_group_award,
+    read_award,
+    revoke_award,
+)
 from laurel_client.api.batches import list_entries, make_batch, publish_batch, read_batch
+from laurel_client.api.events import list_events
 from laurel_client.api.members import put_member, read_member, search_members
 from laurel_client.models import (
     ActivitiesCounted,
@@ -22,6 +29,7 @@ from laurel_client.models import (
     BatchIn,
     BatchOut,
     EntryPage,
+    EventPage,
     GroupAward,
     GroupAwardIn,
     ListAwardsState,
@@ -38,6 +46,7 @@ from laurel_client.models import (
 def run(client: AuthenticatedClient, quest: str) -> None:
     members(client)
     award = awards(client, quest)
+    events(client, award)
     batch(client, quest)
     activity(client)
     problems(client, award)
@@ -85,6 +94,19 @@ def awards(client: AuthenticatedClient, quest: str) -> AwardOut:
     assert isinstance(member, MemberWithAwards)
     assert member.awards == [first.parsed]
     return first.parsed
+
+
+def events(client: AuthenticatedClient, award: AwardOut) -> None:
+    page = list_events.sync(client=client, limit=1)
+    seen = []
+    while isinstance(page, EventPage):
+        seen += [one.type_ for one in page.items]
+        if not page.has_more:
+            break
+        page = list_events.sync(client=client, limit=1, after=page.next_)
+    assert seen.count("award.created") == 2
+    assert seen.count("member.created") == 3
+    assert read_award.sync(award.id, client=client) == award
 
 
 def batch(client: AuthenticatedClient, quest: str) -> None:
