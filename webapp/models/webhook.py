@@ -32,7 +32,14 @@ class WebhookEvent(StrEnum):
 
 
 # What a new endpoint receives by default; AWARDS_CREATED would replace AWARD_CREATED.
-DEFAULT_EVENTS = tuple(kind for kind in WebhookEvent if kind != WebhookEvent.AWARDS_CREATED)
+# Ticked for a new webhook: members' details are only sent where someone asks for them.
+DEFAULT_EVENTS = (
+    WebhookEvent.AWARD_CREATED,
+    WebhookEvent.AWARD_REVOKED,
+    WebhookEvent.AWARD_RESTORED,
+    WebhookEvent.BATCH_PUBLISHED,
+    WebhookEvent.BATCH_FINISHED,
+)
 TEST = "webhook.test"  # a delivery requested by a person to test the endpoint
 
 

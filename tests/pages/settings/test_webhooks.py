@@ -13,7 +13,7 @@ from tests.factories import NOW, Make
 from tests.pages.client import ReviewingClient
 from webapp.database import db
 from webapp.domain.webhooks import endpoints, outbox
-from webapp.models import AuditEvent, Delivery, DeliveryState, Endpoint, WebhookEvent
+from webapp.models import AuditEvent, Delivery, DeliveryState, Endpoint, Role, WebhookEvent
 from webapp.transaction import transaction
 
 NEW = {"url": "https://hooks.example.org/laurel", "kinds": ["award.created", "batch.finished"]}
@@ -275,3 +275,12 @@ def test_rotating_again_within_a_day_warns(as_dev: ReviewingClient) -> None:
     assert unseen.status_code == 409
     assert "cut off" in unseen.words("#rotation")
     assert rotated.status_code == 201
+
+
+def test_a_new_webhook_doesnt_get_members_unasked(client: ReviewingClient, make: Make) -> None:
+    """A-8: events of awards and batches are ticked; the others can be."""
+    client.sign_in(make.staff(Role.DEV))
+    boxes = client.get("/settings/webhooks/new").page.select("input[name=kinds]")
+    assert {str(box["value"]) for box in boxes} == set(WebhookEvent)
+    ticked = {str(box["value"]).partition(".")[0] for box in boxes if box.has_attr("checked")}
+    assert ticked == {"award", "batch"}
