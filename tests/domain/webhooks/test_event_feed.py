@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from jobs import periodic
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
@@ -225,6 +226,17 @@ def test_few_rows_are_placed_at_once(make: Make) -> None:
     with transaction():
         assert [event_feed.place(3), event_feed.place(3)] == [2, 0]
     assert subjects(poll()) == [1, 2, 3, 4, 5]
+
+
+def test_the_scheduler_places_events_too(make: Make) -> None:
+    """A-8: all that wait, so that a reader finds few; without any, it writes nothing."""
+    for subject_id in range(1, 4):
+        emit(subject_id)
+    periodic.place_events()
+    assert subjects(event_feed.read(None, 50)) == [1, 2, 3]
+    with statements() as sent:
+        periodic.place_events()
+    assert len(sent) == 1
 
 
 def test_a_rolled_back_change_has_no_event(make: Make) -> None:
