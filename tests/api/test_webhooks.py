@@ -13,8 +13,18 @@ from sqlalchemy import select, update
 from tests.api.conftest import Caller
 from tests.counting import statements
 from webapp.database import db
-from webapp.domain.webhooks import outbox
-from webapp.models import AuditEvent, Delivery, DeliveryState, IdempotentRequest, WebhookEvent
+from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
+from webapp.domain.webhooks import endpoints, outbox
+from webapp.models import (
+    AuditEvent,
+    Delivery,
+    DeliveryState,
+    Endpoint,
+    IdempotentRequest,
+    Origin,
+    WebhookEvent,
+)
 from webapp.transaction import transaction
 
 URL = "https://hooks.example.org/secret-path"
@@ -189,6 +199,26 @@ def test_a_removed_webhook_is_gone(lms: Caller) -> None:
     assert lms.delete(f"/webhooks/{made['id']}").status_code == 204
     assert lms.get(f"/webhooks/{made['id']}").status_code == 404
     assert lms.delete(f"/webhooks/{made['id']}").status_code == 404
+
+
+def test_revoking_a_key_turns_off_the_webhooks_whose_url_it_set(lms: Caller, context: None) -> None:
+    """A-12: whoever had the key chose where they send, also if someone else has created them."""
+    created = int(create(lms)["id"])
+    actor = Actor(datetime.now(UTC), Origin.COMMAND_LINE)
+    with transaction():
+        moved, kept = (
+            endpoints.create(URL, ["award.created"], (), actor).endpoint.id for _ in range(2)
+        )
+    assert lms.ask("PATCH", f"/webhooks/{moved}", {"url": f"{URL}/2"}).status_code == 200
+    assert lms.ask("PATCH", f"/webhooks/{kept}", {"events": ["award.revoked"]}).status_code == 200
+    with transaction():
+        assert [one.id for one in endpoints.set_by_key(lms.key_id)] == [created, moved]
+        api_keys.revoke(lms.key_id, actor)
+        assert endpoints.set_by_key(lms.key_id) == []
+    rows = db.session.execute(select(Endpoint.id, Endpoint.disabled_reason))
+    assert dict(rows.all()) == {
+        created: "webhooks.key_revoked", moved: "webhooks.key_revoked", kept: "",
+    }  # fmt: skip
 
 
 def test_webhooks_have_scopes_of_their_own(app: Flask, key_for: Callable[..., Caller]) -> None:

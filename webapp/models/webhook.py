@@ -68,6 +68,7 @@ class Endpoint(Lease, Base):
     previous_secret_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    url_set_by_key: Mapped[int | None] = mapped_column(Id)  # an API key, never deleted
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     disabled_reason: Mapped[str] = mapped_column(String(200), default="", server_default="")
     failures: Mapped[int] = mapped_column(default=0, server_default="0")

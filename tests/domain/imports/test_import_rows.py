@@ -373,7 +373,7 @@ def test_statements_do_not_grow_with_rows(make: Make) -> None:
         assert counts(done) == (number - first, number - first, 0, 0)
         return len(seen)
 
-    assert statements_of(1, 0) == statements_of(import_rows.CHUNK // 2, 1) <= 14
+    assert statements_of(1, 0) == statements_of(import_rows.CHUNK // 2, 1) <= 16
 
 
 def test_joined_is_taken_from_the_file(make: Make) -> None:

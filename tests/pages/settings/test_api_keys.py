@@ -11,8 +11,10 @@ from werkzeug.test import Client
 
 from tests.pages.client import ReviewingClient
 from webapp.database import db
+from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
-from webapp.models import ApiKey, AuditEvent
+from webapp.domain.webhooks import endpoints
+from webapp.models import ApiKey, AuditEvent, Origin
 from webapp.transaction import transaction
 
 NEW = {"name": "LMS", "scopes": ["badges:read", "awards:write"], "expires": "2999-12-31"}
@@ -43,19 +45,24 @@ def test_a_key_is_made_shown_once_and_revoked(app: Flask, as_dev: ReviewingClien
     assert "awards:write" in listed.words("#keys")
     with app.app_context():
         row = db.session.scalars(select(ApiKey)).one()
+        key_id = row.id
         assert row.created_by is not None
         assert row.expires_at is not None
         assert (row.expires_at.year, row.scopes) == (3000, ["badges:read", "awards:write"])
-    asked = as_dev.get(f"/settings/api-keys/{row.id}/revocation")
-    assert "Anything using LMS will stop working" in asked.words("#revocation")
+        with transaction():
+            actor = Actor(datetime.now(UTC), Origin.API, key=row)
+            endpoints.create("https://lms.example.org/hook", ["award.created"], (), actor)
+    asked = as_dev.get(f"/settings/api-keys/{key_id}/revocation").words("#revocation")
+    assert "Anything using LMS will stop working" in asked
+    assert "This webhook, whose URL it set, is turned off: https://lms.example.org" in asked
     for said in ("revoked", "has already been revoked"):
-        done = as_dev.post(f"/settings/api-keys/{row.id}/revocation", follow_redirects=True)
+        done = as_dev.post(f"/settings/api-keys/{key_id}/revocation", follow_redirects=True)
         assert f"Key “LMS” {said}." in done.words("main")
     assert "Revoked" in as_dev.get("/settings/api-keys").words("#keys")
     assert ask(app, key) == 401
     with app.app_context():
         verbs = db.session.scalars(select(AuditEvent.verb).order_by(AuditEvent.id)).all()
-    assert verbs == ["key.made", "key.revoked"]
+    assert verbs == ["key.made", "endpoint.made", "key.revoked", "endpoint.disabled"]
 
 
 def test_only_admins_make_keys_that_erase_members(

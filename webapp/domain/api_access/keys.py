@@ -19,6 +19,7 @@ from webapp.domain.errors import DomainError
 from webapp.domain.lookup import require
 from webapp.domain.normalization import fold
 from webapp.domain.permissions import Scope, grantable
+from webapp.domain.webhooks import endpoints
 from webapp.models import ApiKey
 
 PREFIX = "laurel_"  # lets secret scanners find leaked keys
@@ -70,12 +71,16 @@ def create(
 
 
 def revoke(key_id: int, actor: Actor) -> bool:
-    """Revoke a key; its next request is rejected. Returns whether this call revoked it. Raises NotFoundError."""
+    """Revoke a key and turn off the webhooks whose URL it has set; its next request is rejected.
+
+    Returns whether this call revoked it. Raises NotFoundError.
+    """
     key = require(ApiKey, key_id, lock=True)
     if key.revoked_at is not None:
         return False
     key.revoked_at, key.revoked_by = actor.at, actor.staff_id
     audit_log.write(actor, "key.revoked", "key", key.id)
+    endpoints.disable_set_by_key(key.id, actor)
     return True
 
 

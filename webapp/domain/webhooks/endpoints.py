@@ -51,7 +51,7 @@ def create(
         raise DomainError("webhooks.too_many", limit=MOST)
     secret = signatures.new_secret()
     endpoint = Endpoint(secret=encrypt(secret), created_at=actor.at, created_by=actor.staff_id)
-    _move(endpoint, url)
+    _move(endpoint, url, actor)
     endpoint.subscriptions = [Subscription(kind=kind) for kind in listens]
     db.session.add(endpoint)
     db.session.flush()
@@ -78,7 +78,7 @@ def change(
     if not moved and listens == endpoint.kinds:
         return endpoint
     if url is not None and moved:
-        _move(endpoint, url)
+        _move(endpoint, url, actor)
     kept = {subscription.kind: subscription for subscription in endpoint.subscriptions}
     endpoint.subscriptions = [kept.get(kind) or Subscription(kind=kind) for kind in listens]
     endpoint.failures, endpoint.backoff_until = 0, None
@@ -146,6 +146,20 @@ def disable_created_by(staff_id: int, endpoint_ids: Collection[int], actor: Acto
 def created_by(staff_id: int) -> list[Endpoint]:
     query = select(Endpoint).where(Endpoint.created_by == staff_id, Endpoint.disabled_at.is_(None))
     return list(db.session.scalars(query.order_by(Endpoint.id.desc())))
+
+
+def disable_set_by_key(key_id: int, actor: Actor) -> None:
+    """Turn off the webhooks of an API key: whoever had it chose where they send."""
+    for endpoint in set_by_key(key_id):
+        switch(endpoint.id, False, actor, "webhooks.key_revoked")
+
+
+def set_by_key(key_id: int) -> list[Endpoint]:
+    """Return the enabled endpoints whose URL an API key has set."""
+    query = select(Endpoint).where(
+        Endpoint.url_set_by_key == key_id, Endpoint.disabled_at.is_(None)
+    )
+    return list(db.session.scalars(query.order_by(Endpoint.id)))
 
 
 def remove(endpoint_id: int, actor: Actor) -> str:
@@ -240,8 +254,9 @@ def url_of(endpoint: Endpoint) -> str | None:
         return None
 
 
-def _move(endpoint: Endpoint, url: str) -> None:
+def _move(endpoint: Endpoint, url: str, actor: Actor) -> None:
     endpoint.encrypted_url, endpoint.host = encrypt(url), masking.mask_url(url)
+    endpoint.url_set_by_key = actor.key_id
 
 
 def summary(endpoint_id: int) -> EndpointSummary:

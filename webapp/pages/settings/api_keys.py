@@ -13,6 +13,7 @@ from webapp.domain import dates
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission, grantable
+from webapp.domain.webhooks import endpoints
 from webapp.pages.auth.step_up import confirmed
 from webapp.pages.http.authorization import current_actor, permit
 from webapp.pages.http.form import Form
@@ -71,11 +72,11 @@ def make() -> ResponseReturnValue:
 @blueprint.get("/<int:key_id>/revocation")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def revocation_window(key_id: int) -> ResponseReturnValue:
-    key = api_keys.get(key_id)
+    shown = {"key": api_keys.get(key_id), "webhooks": endpoints.set_by_key(key_id)}
     if request.htmx:
-        return render_template("api_keys/_revocation.html", key=key)
+        return render_template("api_keys/_revocation.html", **shown)
     return render_template(
-        "api_keys/index.html", keys=api_keys.all_keys(), now=datetime.now(UTC), key=key
+        "api_keys/index.html", keys=api_keys.all_keys(), now=datetime.now(UTC), **shown
     )
 
 
