@@ -202,7 +202,7 @@ def test_a_removed_webhook_is_gone(lms: Caller) -> None:
 
 
 def test_revoking_a_key_turns_off_the_webhooks_whose_url_it_set(lms: Caller, context: None) -> None:
-    """A-12: whoever had the key chose where they send, also if someone else has created them."""
+    """A-12: also those that someone else has created."""
     created = int(create(lms)["id"])
     actor = Actor(datetime.now(UTC), Origin.COMMAND_LINE)
     with transaction():

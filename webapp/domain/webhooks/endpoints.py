@@ -149,7 +149,7 @@ def created_by(staff_id: int) -> list[Endpoint]:
 
 
 def disable_set_by_key(key_id: int, actor: Actor) -> None:
-    """Turn off the webhooks of an API key: whoever had it chose where they send."""
+    """Turn off the webhooks whose URL an API key has set."""
     for endpoint in set_by_key(key_id):
         switch(endpoint.id, False, actor, "webhooks.key_revoked")
 
