@@ -191,10 +191,14 @@ def test_followers_of_events_start_again_after_a_restore(
 
     def follow(after: Place | None, app: Flask) -> FeedPage:
         with app.app_context():
-            if event_feed.is_behind():
-                with transaction():
-                    event_feed.place()
-            return event_feed.read(after, 200)
+            try:
+                if event_feed.is_behind():
+                    with transaction():
+                        event_feed.place()
+                return event_feed.read(after, 200)
+            finally:
+                db.session.remove()
+                db.engine.dispose()
 
     file = tmp_path / "laurel.backup"
     done(run(lived_in, "backup", str(file)))

@@ -93,7 +93,8 @@ def test_a_key_that_opens_nothing_leaves_a_line_with_its_number(
             headers = {"Authorization": f"Bearer {key}"}
             answer = app.test_client().get("/api/v1/members", headers=headers, environ_base=HERE)
             assert answer.status_code == 401
-    first, second = (one.getMessage() for one in caplog.records)
+    logged = [one for one in caplog.records if one.name == "webapp.api.authentication"]
+    first, second = (one.getMessage() for one in logged)
     assert first.startswith(f"refused GET /api/v1/members to API key {key_id} from 192.0.2.7")
     assert second.startswith("refused GET /api/v1/members to an unknown API key from 192.0.2.7")
     assert text not in first
