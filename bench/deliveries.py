@@ -160,7 +160,8 @@ class _Measure:
                 committed[str(award)] = time.perf_counter()
             time.sleep(EVERY)
         await_(lambda: not self._waiting(), 60, self.console.log)
-        arrived = {json.loads(body)["data"]["id"]: at for at, body in self.receiver.came}
+        came = [(at, json.loads(body)["data"]) for at, body in self.receiver.came]
+        arrived = {data["id"]: at for at, data in came if "id" in data}
         return [arrived[award] - at for award, at in committed.items()]
 
     def _endpoint(self, how: str) -> int:
