@@ -13,6 +13,12 @@ from tests.browser.visitor import Visitor
 from webapp.models import Role
 
 
+@pytest.fixture(autouse=True)
+def badge(quiet: Site) -> None:
+    """Without a badge, nothing offers to award one."""
+    quiet.make.quest()
+
+
 def award_window(visitor: Visitor) -> Page:
     page = visitor.page
     page.goto("/badges")
