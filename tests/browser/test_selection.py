@@ -54,6 +54,7 @@ def test_a_batch_is_made_of_everyone_who_matches_without_javascript(
     quiet: Site, visit: Callable[..., Visitor]
 ) -> None:
     """E-5: check any member, then all that match, then press the button."""
+    quiet.make.quest()
     number = next(quiet.people)
     quiet.make.members(60, f"group{number}x")
     page = visit(quiet, java_script_enabled=False).sign_in(Role.DEV).page
