@@ -216,20 +216,20 @@ def test_no_garbage_in_the_queue_stops_the_delivery_worker(
     server = receiver()
     endpoint_id, _ = endpoint(console, server)
     worker, queue = console.start_deliveries(), console.redis()
-    bell = Queue(job_queue.DELIVERIES, connection=queue, serializer=JSONSerializer)
+    deliveries = Queue(job_queue.DELIVERIES, connection=queue, serializer=JSONSerializer)
 
-    def ring(function: str, *arguments: object) -> None:
-        bell.enqueue(function, *arguments)
+    def enqueue(function: str, *arguments: object) -> None:
+        deliveries.enqueue(function, *arguments)
 
     deliver = job_queue.JOBS["deliver"]
     for poison in (
-        lambda: ring("os.mkdir", str(console.folder / "made-by-a-foreign-job")),
-        lambda: ring(deliver, "x"),
-        lambda: ring(deliver, 10**30),
-        lambda: ring(deliver),
-        lambda: queue.rpush(bell.key, b"\xff\xfe garbage"),
-        lambda: queue.rpush(bell.key, "nothing"),
-        lambda: (queue.delete(bell.key), queue.set(bell.key, "text")),
+        lambda: enqueue("os.mkdir", str(console.folder / "made-by-a-foreign-job")),
+        lambda: enqueue(deliver, "x"),
+        lambda: enqueue(deliver, 10**30),
+        lambda: enqueue(deliver),
+        lambda: queue.rpush(deliveries.key, b"\xff\xfe garbage"),
+        lambda: queue.rpush(deliveries.key, "nothing"),
+        lambda: (queue.delete(deliveries.key), queue.set(deliveries.key, "text")),
     ):
         poison()
         awarded(console)

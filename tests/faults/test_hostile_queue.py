@@ -17,7 +17,7 @@ QUEUE = f"rq:queue:{job_queue.QUEUE}"
 GARBAGE = b"\xff\xfe garbage \x00"
 
 
-def ring(server: redis.Redis, **fields: bytes | str) -> None:
+def enqueue(server: redis.Redis, **fields: bytes | str) -> None:
     """One of our jobs, with some fields overwritten before a worker sees it."""
     bell = Queue(job_queue.QUEUE, connection=server, serializer=JSONSerializer)
     job = bell.create_job(job_queue.JOBS["unlock"], args=(0,), timeout=60, result_ttl=0)
@@ -48,17 +48,17 @@ POISONS: dict[str, Callable[[redis.Redis], object]] = {
     "an id that is not UTF-8": lambda server: server.rpush(QUEUE, GARBAGE),
     "an empty id": lambda server: server.rpush(QUEUE, ""),
     "an id of a string": lambda server: names(server, "rq:job:text", "text"),
-    "data that is not JSON": lambda server: ring(server, data=GARBAGE),
-    "deep data": lambda server: ring(server, data="[" * 100_000),
-    "a foreign function": lambda server: ring(server, data='["os.mkdir", null, ["/x"], {}]'),
-    "arguments of no kind": lambda server: ring(
+    "data that is not JSON": lambda server: enqueue(server, data=GARBAGE),
+    "deep data": lambda server: enqueue(server, data="[" * 100_000),
+    "a foreign function": lambda server: enqueue(server, data='["os.mkdir", null, ["/x"], {}]'),
+    "arguments of no kind": lambda server: enqueue(
         server, data=json.dumps([job_queue.JOBS["unlock"], None, ["x", {}, 10**30], {"y": 1}])
     ),
-    "a time limit of no kind": lambda server: ring(server, timeout="soon"),
-    "a moment of no kind": lambda server: ring(server, created_at=GARBAGE),
-    "a state of no kind": lambda server: ring(server, status="asleep"),
-    "numbers of no kind": lambda server: ring(server, result_ttl="never", failure_ttl="x"),
-    "dependencies of no kind": lambda server: ring(server, dependency_ids="{"),
+    "a time limit of no kind": lambda server: enqueue(server, timeout="soon"),
+    "a moment of no kind": lambda server: enqueue(server, created_at=GARBAGE),
+    "a state of no kind": lambda server: enqueue(server, status="asleep"),
+    "numbers of no kind": lambda server: enqueue(server, result_ttl="never", failure_ttl="x"),
+    "dependencies of no kind": lambda server: enqueue(server, dependency_ids="{"),
     "a queue of no kind": replaced(QUEUE),
     "jobs in hand of no kind": replaced(f"{QUEUE}:intermediate"),
     "started jobs of no kind": replaced(f"rq:wip:{job_queue.QUEUE}"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, FromClause, exists, literal, select, true
+from sqlalchemy import ColumnElement, exists, literal, select, true
 
 from webapp.database import Id, UtcDateTime, db, execute_rowcount, upsert
 from webapp.database.arrays import array_rows
@@ -40,7 +40,7 @@ def emit(
     occurrence = secrets.randbits(62) if kind in REPEATED else 0
     event_feed.write(kind, subject_ids, at, occurrence)
     if webhooks:
-        _deliver(kind, array_rows(subject_ids), at, occurrence, ring=len(subject_ids) <= FEW)
+        _deliver(kind, subject_ids, at, occurrence)
 
 
 def emit_run(kind: WebhookEvent, batch: Batch, at: datetime) -> None:
@@ -48,7 +48,7 @@ def emit_run(kind: WebhookEvent, batch: Batch, at: datetime) -> None:
     began = batch.run_at or at
     occurrence = int(began.timestamp() * 1_000_000)
     event_feed.write(kind, [batch.id], at, occurrence)
-    _deliver(kind, array_rows([batch.id]), at, occurrence, ring=True)
+    _deliver(kind, [batch.id], at, occurrence)
 
 
 def has_subscribers(kind: WebhookEvent) -> ColumnElement[bool]:
@@ -64,9 +64,8 @@ def _listens_to(kind: WebhookEvent) -> ColumnElement[bool]:
     return Listens.kind == kind
 
 
-def _deliver(
-    kind: WebhookEvent, subjects: FromClause, at: datetime, occurrence: int, *, ring: bool
-) -> None:
+def _deliver(kind: WebhookEvent, subject_ids: list[int], at: datetime, occurrence: int) -> None:
+    subjects = array_rows(subject_ids)
     rows = (
         select(
             Endpoint.id,
@@ -98,7 +97,7 @@ def _deliver(
             ]
         )
     )
-    if not ring:
+    if len(subject_ids) > FEW:
         if execute_rowcount(written):
             job_queue.enqueue_after_commit("deliver_due")
         return
