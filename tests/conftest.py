@@ -138,7 +138,8 @@ def app(_app: Flask, database: Settings) -> Iterator[Flask]:
         db.session.remove()
         if database.sqlite:
             db.engine.dispose()
-            for ending in ("-wal", "-shm"):
+            # A new file: with the old one, a connection that a test left open would keep its locks.
+            for ending in ("", "-wal", "-shm"):
                 (database.data / f"laurel.sqlite{ending}").unlink(missing_ok=True)
             shutil.copy(database.data / "empty.sqlite", database.data / "laurel.sqlite")
         else:

@@ -332,9 +332,10 @@ def test_a_wake_up_during_a_delivery_is_not_lost(
 
 
 def test_large_sets_take_a_fixed_number_of_statements(
-    process: Flask, make: Make, receiver: Callable[..., Receiver]
+    process: Flask, make: Make, receiver: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A-13: messages are claimed and recorded as sets, and share the endpoint's connections."""
+    monkeypatch.setattr(job, "ROUND_SECONDS", 60.0)
     peers: set[int] = set()
 
     def respond(handler: Handler) -> None:
@@ -368,6 +369,7 @@ def test_a_stop_releases_the_endpoint(
 ) -> None:
     """A-13: what was sent is recorded, what was cut off is still due and doesn't count as an attempt."""
     monkeypatch.setattr(job, "Client", partial(Client, seconds=120))
+    monkeypatch.setattr(job, "ROUND_SECONDS", 60.0)
     monkeypatch.setattr(context, "_stopping", False)
     arrived = iter(range(1_000_000))
     released, threads = threading.Event(), JobThreads()
