@@ -8,13 +8,16 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from webapp.database import DB_UNAVAILABLE, db
 from webapp.domain.api_access import keys as api_keys
 from webapp.models import ApiKey
 
 NOTED_EVERY = timedelta(minutes=1)
+
+
+_FIND = select(ApiKey).where(ApiKey.key_hash == bindparam("key_hash"))
 
 
 class InvalidKeyError(Exception):
@@ -33,7 +36,7 @@ def find(text: str, at: datetime) -> ApiKey:
     if not api_keys.is_well_formed(text):
         raise InvalidKeyError("This isn't a valid API key. It may be mistyped or incomplete.")
     hashed = api_keys.hash_of(text)
-    key = db.session.scalar(select(ApiKey).where(ApiKey.key_hash == hashed))
+    key = db.session.scalar(_FIND, {"key_hash": hashed})
     if key is None:
         raise InvalidKeyError("This API key doesn't exist.")
     if key.revoked_at is not None:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     Update,
     func,
     literal,
@@ -83,13 +84,18 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def table(model: type[Base]) -> Table:
+    """The model's table, for statements that need no objects and should run without the ORM's share of the time."""
+    return cast("Table", model.__table__)
+
+
 def dialect_name() -> str:
     return db.engine.dialect.name
 
 
-def upsert(table: type[Base]) -> postgresql.Insert | sqlite.Insert:
+def upsert(model: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """Return the dialect's INSERT, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    return (postgresql if dialect_name() == "postgresql" else sqlite).insert(table)
+    return (postgresql if dialect_name() == "postgresql" else sqlite).insert(table(model))
 
 
 def from_now(seconds: float = 0) -> ColumnElement[datetime]:

@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    BindParameter,
+    Boolean,
     ColumnElement,
+    Dialect,
     Integer,
     String,
     Subquery,
-    any_,
     bindparam,
     cast,
     column,
@@ -23,32 +25,73 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from webapp.database import UtcDateTime, dialect_name
 
 
-def in_array(key: Any, values: list[Any]) -> ColumnElement[bool]:
-    """True if `key` is one of `values` (ints or strings). Uses one parameter and the key's index."""
-    if dialect_name() == "postgresql":
-        return key == any_(bindparam(None, values, type_=ARRAY(key.type), unique=True))
-    listed = func.json_each(json.dumps(values, ensure_ascii=False)).table_valued(
-        column("value", key.type)
-    )
-    return key.in_(select(listed.c.value))
+class Array(TypeDecorator[list[Any]]):
+    """Any number of values as one parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        postgres = dialect.name == "postgresql"
+        return dialect.type_descriptor(ARRAY(self.item) if postgres else String())
+
+    def process_bind_param(self, value: list[Any] | None, dialect: Dialect) -> Any:
+        return value if dialect.name == "postgresql" else json.dumps(value, ensure_ascii=False)
 
 
-def array_rows(values: list[int]) -> Subquery:
-    """Return the ints as a table with the columns `place` and `value`. Uses one parameter."""
+class _InArray(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+    _is_implicitly_boolean = True  # otherwise SQLite gets `... = 1` after it
+
+
+@compiles(_InArray)
+def _in_json(element: _InArray, compiler: SQLCompiler, **kw: Any) -> str:
+    key, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{key} IN (SELECT value FROM json_each({values}))"
+
+
+@compiles(_InArray, "postgresql")
+def _in_any(element: _InArray, compiler: SQLCompiler, **kw: Any) -> str:
+    key, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{key} = ANY ({values})"
+
+
+def in_array(key: Any, values: list[Any] | str) -> ColumnElement[bool]:
+    """True if `key` is one of `values` (ints or strings). Uses one parameter and the key's index.
+
+    In a statement that is built once, give the parameter's name in place of the values.
+    """
+    return _InArray(key, _parameter(values, Array(key.type)))
+
+
+def array_rows(values: list[int] | str) -> Subquery:
+    """Return the ints, or those of the named parameter, as a table with the columns `place` and `value`."""
+    array = _parameter(values, Array(BigInteger()))
     if dialect_name() == "postgresql":
-        array = bindparam(None, values, type_=ARRAY(BigInteger), unique=True)
         value = column("value", BigInteger)
         rows = func.unnest(array).table_valued(value, with_ordinality="place").render_derived()
         return select(rows.c.place, rows.c.value).subquery()
-    entries = func.json_each(json.dumps(values)).table_valued(
-        column("key", Integer), column("value", Integer)
-    )
+    entries = func.json_each(array).table_valued(column("key", Integer), column("value", Integer))
     return select(entries.c.key.label("place"), entries.c.value).subquery()
+
+
+def _parameter(values: list[Any] | str, of: Array) -> BindParameter[Any]:
+    if isinstance(values, str):
+        return bindparam(values, type_=of)
+    return bindparam(None, values, type_=of, unique=True)
 
 
 def json_rows(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquery:

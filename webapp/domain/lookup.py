@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TypeVar, TypeVarTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, inspect, select
 from sqlalchemy.orm import joinedload
 from sqlalchemy.orm.interfaces import ORMOption
 
@@ -50,16 +51,29 @@ def require(
     `lock` (True or NO_KEY_UPDATE) locks it until the end of the transaction. A locked or `fresh` row is read from the
     database even if the session has loaded it.
     """
-    row = db.session.get(
-        model,
-        min(row_id, LARGEST_ID),
-        options=options,
-        with_for_update=lock,
-        populate_existing=fresh or lock is not None,
-    )
+    number = min(row_id, LARGEST_ID)
+    if lock is not None and not options:
+        query = _locking(model, key_share=lock is not True)
+        row = db.session.scalar(
+            query, {"id": number}, execution_options={"populate_existing": True}
+        )
+    else:
+        row = db.session.get(
+            model,
+            number,
+            options=options,
+            with_for_update=lock,
+            populate_existing=fresh or lock is not None,
+        )
     if row is None or (isinstance(row, Member) and row.status == MemberStatus.ERASED):
         raise NotFoundError(f"common.{NAMES.get(model, model.__name__.lower())}_not_found")
     return row
+
+
+@cache
+def _locking(model: type[T], *, key_share: bool) -> Select[T]:
+    (primary_key,) = inspect(model).primary_key
+    return select(model).where(primary_key == bindparam("id")).with_for_update(key_share=key_share)
 
 
 def require_quest(badge_id: int, quest_id: int) -> Quest:

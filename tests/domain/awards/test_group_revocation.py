@@ -17,7 +17,7 @@ from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import search
 from webapp.domain.awards import group_revocation, manual, member_profile
-from webapp.domain.awards.manual import award_queries
+from webapp.domain.awards import queries as award_queries
 from webapp.domain.erasure import erase
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.rules.criteria import was_revoked

@@ -19,7 +19,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import search
 from webapp.domain.awards import group as group_awards
 from webapp.domain.awards import manual, member_profile
-from webapp.domain.awards.manual import award_queries
+from webapp.domain.awards import queries as award_queries
 from webapp.domain.erasure import erase
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.rules import ConditionDraft, RuleDraft, evaluation

@@ -12,6 +12,7 @@ from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.awards import manual
+from webapp.domain.awards import queries as award_queries
 from webapp.domain.batches import drafts, entries, forecasts, results_csv, runs
 from webapp.domain.batches.forecasts import Reversal
 from webapp.domain.erasure import erase
@@ -51,7 +52,7 @@ def story(make: Make) -> Story:
         actor = Actor(NOW, Origin.CONSOLE, db.session.get_one(Staff, person.id))
         for name in names:
             if "revoked" in name:
-                (held,) = manual.award_queries.active_awards([ids[name]], quest.id)
+                (held,) = award_queries.active_awards([ids[name]], quest.id)
                 manual.revoke(ids[name], held.id, "", actor)
                 if "restored" in name:
                     assert manual.restore(ids[name], held.id, actor).changed
@@ -95,7 +96,7 @@ def test_an_undo_distinguishes_revoked_and_kept_awards(make: Make) -> None:
     file = results_csv.rows(batch).decode("utf-8-sig")
     for reason in set(EXPECTED.values()):
         assert file.count(f";Published;{reason};") == list(EXPECTED.values()).count(reason)
-    holders = {award.member_id for award in manual.award_queries.active_awards(list(told.names))}
+    holders = {award.member_id for award in award_queries.active_awards(list(told.names))}
     kept = {one for one, name in told.names.items() if EXPECTED[name].startswith("Kept")}
     assert holders == kept
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from webapp import messages
-from webapp.database import db
+from webapp.database import db, table
 from webapp.domain.actor import Actor
 from webapp.domain.normalization import fold
 from webapp.messages import Message, rules
@@ -26,7 +26,12 @@ def write(actor: Actor, verb: str, kind: str, subject_id: int | None = None, **d
     """
     if "name" in detail:
         detail["key"] = fold(detail["name"])
-    db.session.add(AuditEvent(**_values(actor, verb, kind), subject_id=subject_id, detail=detail))
+    db.session.execute(
+        _INSERT, {**_values(actor, verb, kind), "subject_id": subject_id, "detail": detail}
+    )
+
+
+_INSERT = insert(table(AuditEvent))
 
 
 def write_many(
@@ -39,7 +44,7 @@ def write_many(
             {**values, "subject_id": subject_id, "detail": detail}
             for subject_id, detail in subjects
         ]
-        db.session.execute(insert(AuditEvent), rows)
+        db.session.execute(_INSERT, rows)
 
 
 def _values(actor: Actor, verb: str, kind: str) -> dict[str, Any]:

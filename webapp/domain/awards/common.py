@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Executable, Select, bindparam, exists, func, select
 from sqlalchemy.orm import aliased
 
-from webapp.database import LARGEST_ID, db
+from webapp.database import LARGEST_ID, db, dialect_name
 from webapp.database.arrays import in_array
 from webapp.domain import labels
 from webapp.domain.actor import Actor
@@ -53,10 +54,10 @@ def validate_recipient(member: Member) -> None:
 
 def effective_time(member_ids: list[int], quest_ids: list[int], actor: Actor) -> datetime:
     """Return the action's time, moved after the last change of these awards if this machine's clock is slow."""
-    last = select(
-        func.max(Award.awarded_at), func.max(Award.revoked_at), func.max(Award.restored_at)
-    ).where(in_array(Award.member_id, member_ids), in_array(Award.quest_id, quest_ids))
-    return max([actor.at, *(at for at in db.session.execute(last).one() if at is not None)])
+    last = db.session.execute(
+        _SELECT_LAST_CHANGES, {"member_ids": member_ids, "quest_ids": quest_ids}
+    )
+    return max([actor.at, *(at for at in last.one() if at is not None)])
 
 
 class Made(NamedTuple):
@@ -73,14 +74,15 @@ def make_awards(
     """Insert awards as `insert_awards` does; queue rule candidates, write events, and send them unless told not to."""
     lock_shared()
     new = insert_awards(members, updated_at=at, **values)
-    rows = db.session.execute(new.returning(Award.id, Award.member_id, Award.quest_id))
+    rows = db.session.execute(new.returning(*_MADE))
     made = [Made(*row) for row in rows]
-    if made:
-        candidates.note_awarded([(award.quest_id, award.member_id) for award in made], at)
-        restored = values.get("restores_id") is not None
-        kind = WebhookEvent.AWARD_RESTORED if restored else WebhookEvent.AWARD_CREATED
-        outbox.emit(kind, [award.id for award in made], at, webhooks=webhooks)
+    candidates.note_awarded([(award.quest_id, award.member_id) for award in made], at)
+    kind = WebhookEvent.AWARD_RESTORED if "restores_id" in values else WebhookEvent.AWARD_CREATED
+    outbox.emit(kind, [award.id for award in made], at, webhooks=webhooks)
     return made
+
+
+_MADE = (Award.id, Award.member_id, Award.quest_id)
 
 
 def restore_awards(revoked: ColumnElement[bool], at: datetime, actor: Actor) -> list[Made]:
@@ -113,22 +115,56 @@ def restore_awards(revoked: ColumnElement[bool], at: datetime, actor: Actor) -> 
 
 
 def award_by_hand(
-    member_ids: list[int],
-    quest_id: int,
-    reason: str,
-    source: AwardSource,
-    at: datetime,
-    actor: Actor,
-) -> dict[int, int]:
-    """Award a quest to the members who lack it; return the IDs of the new awards by member."""
-    made = make_awards(
-        select(Member.id).where(in_array(Member.id, member_ids)).order_by(Member.id),
-        at,
-        quest_id=quest_id,
-        source=source,
+    member_ids: list[int], quest_id: int, reason: str, source: AwardSource, actor: Actor
+) -> tuple[datetime, dict[int, int]]:
+    """Award a quest to the members who lack it; return when, and the IDs of the new awards by member."""
+    lock_shared()
+    which = {"member_ids": member_ids, "quest_id": quest_id}
+    *last, required, subscribed = db.session.execute(_BEFORE_AWARD, which).one()
+    at = max([actor.at, *(moment for moment in last if moment is not None)])
+    values = {
+        **which,
+        "source": source,
+        "at": at,
+        "staff_id": actor.staff_id,
+        "key_id": actor.key_id,
+        "reason": reason,
+    }
+    rows = db.session.execute(_insert_by_hand(dialect_name()), values).all()
+    made = {member_id: award_id for member_id, award_id in rows}  # noqa: C416 (typed)
+    if required:
+        candidates.note_awarded([(quest_id, member_id) for member_id in made], at)
+    outbox.emit(WebhookEvent.AWARD_CREATED, list(made.values()), at, webhooks=subscribed)
+    return at, made
+
+
+_LAST_CHANGES = (
+    func.max(Award.awarded_at),
+    func.max(Award.revoked_at),
+    func.max(Award.restored_at),
+)
+_SELECT_LAST_CHANGES = select(*_LAST_CHANGES).where(
+    in_array(Award.member_id, "member_ids"), in_array(Award.quest_id, "quest_ids")
+)
+_BEFORE_AWARD = select(
+    *_LAST_CHANGES,
+    candidates.is_required(bindparam("quest_id")),
+    outbox.has_subscribers(WebhookEvent.AWARD_CREATED),
+).where(in_array(Award.member_id, "member_ids"), Award.quest_id == bindparam("quest_id"))
+
+
+@cache
+def _insert_by_hand(_dialect: str) -> Executable:
+    of = Award.__table__.c
+    at = bindparam("at", type_=of.awarded_at.type)
+    new = insert_awards(
+        select(Member.id).where(in_array(Member.id, "member_ids")).order_by(Member.id),
+        updated_at=at,
+        quest_id=bindparam("quest_id", type_=of.quest_id.type),
+        source=bindparam("source", type_=of.source.type),
         awarded_at=at,
-        awarded_by=actor.staff_id,
-        awarded_key=actor.key_id,
-        reason=reason,
+        awarded_by=bindparam("staff_id", type_=of.awarded_by.type),
+        awarded_key=bindparam("key_id", type_=of.awarded_key.type),
+        reason=bindparam("reason", type_=of.reason.type),
     )
-    return {award.member_id: award.id for award in made}
+    return new.returning(Award.member_id, Award.id)

@@ -107,8 +107,7 @@ def _give(
     made: dict[int, int] = {}
     group_id = None
     if active:
-        at = effective_time(active, [quest.id], actor)
-        made = award_by_hand(active, quest.id, reason, source, at, actor)
+        at, made = award_by_hand(active, quest.id, reason, source, actor)
     if made and source == AwardSource.GROUP:
         group_id = _keep_group(quest.id, made, len(active) - len(made), replace(actor, at=at))
     if made:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, select, update
 
 from webapp.database import db, execute_rowcount
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.awards import queries as award_queries
 from webapp.domain.awards import undo
 from webapp.domain.awards.common import (
     award_by_hand,
@@ -52,18 +51,21 @@ def award(
     quest, reason = validate(quest_id, reason)
     member = require(Member, member_id, lock=NO_KEY_UPDATE)
     validate_recipient(member)
-    at = effective_time([member.id], [quest.id], actor)
-    made = award_by_hand([member.id], quest.id, reason, source, at, actor)
+    at, made = award_by_hand([member.id], quest.id, reason, source, actor)
     if made:
         audit_log.write(
             replace(actor, at=at), "award.made", "award", made[member.id], quest=quest.id
         )
-    latest = award_queries.with_details().where(
-        Award.member_id == member.id, Award.quest_id == quest.id
-    )
-    return AwardResult(
-        db.session.scalars(latest.order_by(Award.id.desc()).limit(1)).one(), bool(made)
-    )
+    which = {"member_id": member.id, "quest_id": quest.id}
+    return AwardResult(db.session.scalars(_LATEST, which).one(), bool(made))
+
+
+_LATEST = (
+    select(Award)  # its quest and member have been loaded
+    .where(Award.member_id == bindparam("member_id"), Award.quest_id == bindparam("quest_id"))
+    .order_by(Award.id.desc())
+    .limit(1)
+)
 
 
 def revoke(

@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, func, select, update
 
 from webapp.database import db, execute_rowcount
 from webapp.domain import leases
@@ -145,14 +145,15 @@ def _decide(
         outbox.emit(WebhookEvent.AWARD_REVOKED, decided.awards, at)
         candidates.note_revoked_by_batch_undo(batch, chunk, at)
         return decided.outcomes
-    quest_open, listens, asked_for = _look_up(batch)
+    quest = db.session.execute(_QUEST_STATE, {"quest_id": batch.quest_id})
+    quest_open, required, subscribed = quest.one()
     if not quest_open:
         return _close(batch, chunk, Outcome.ARCHIVED, at)
     if hopeless:
         return _close(batch, chunk, Outcome.FAILED, at)
     decided = award_entries.award_chunk(batch, chunk, at)
-    outbox.emit(WebhookEvent.AWARD_CREATED, decided.awards, at, webhooks=listens)
-    if asked_for:
+    outbox.emit(WebhookEvent.AWARD_CREATED, decided.awards, at, webhooks=subscribed)
+    if required:
         candidates.note_awarded_by_batch(batch, chunk, at)
     return decided.outcomes
 
@@ -161,19 +162,19 @@ def _attempts(entry_id: int) -> int:
     return db.session.scalar(select(Entry.attempts).where(Entry.id == entry_id)) or 0
 
 
-def _look_up(batch: Batch) -> tuple[bool, bool, bool]:
-    """Return whether the quest can be awarded, a webhook listens to awards, a rule requires the quest; one query."""
-    open_ = (
-        select(Quest.id).join(Badge).where(Quest.archived_at.is_(None), Badge.archived_at.is_(None))
+_QUEST_STATE = select(
+    select(Quest.id)
+    .join(Badge)
+    .where(
+        Quest.id == bindparam("quest_id"),
+        Quest.archived_at.is_(None),
+        Badge.archived_at.is_(None),
     )
-    quest_open = open_.where(Quest.id == batch.quest_id).exists()
-    query = select(
-        quest_open,
-        outbox.has_subscribers(WebhookEvent.AWARD_CREATED),
-        candidates.is_required(batch.quest_id or 0),
-    )
-    quest_open_now, listens, asked_for = db.session.execute(query).one()
-    return quest_open_now, listens, asked_for
+    .exists(),
+    candidates.is_required(bindparam("quest_id")),
+    outbox.has_subscribers(WebhookEvent.AWARD_CREATED),
+)
+"""Whether a quest can be awarded, a rule requires it, and an endpoint is subscribed to awards."""
 
 
 def _close(

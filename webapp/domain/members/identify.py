@@ -87,20 +87,25 @@ def identify(rows: list[Row]) -> list[MatchedRow]:
 
 def find_members(keys: list[Keys]) -> FoundMembers:
     """Look up the keys, one query per column, skipping rows that an earlier column has matched."""
-    columns = (Member.external_id, Member.username_key, Member.email_key)
     found = FoundMembers(({}, {}, {}), {})
-    for place, column in enumerate(columns):
+    for place, query in enumerate(_BY_KEYS):
         wanted = {row[place] for row in keys if row[place]} - found.ids[place].keys()
         if not wanted:
             continue
-        shown_of = (Member.id, Member.username, Member.status)
-        members = select(*shown_of, *columns).where(in_array(column, sorted(wanted)))
-        for member_id, username, status, *member_keys in db.session.execute(members):
+        members = db.session.execute(query, {"keys": sorted(wanted)})
+        for member_id, username, status, *member_keys in members:
             found.note(member_id, username, status)
             for ids, key in zip(found.ids, member_keys, strict=True):
                 if key:
                     ids[key] = member_id
     return found
+
+
+_KEYS = (Member.external_id, Member.username_key, Member.email_key)
+_BY_KEYS = [
+    select(Member.id, Member.username, Member.status, *_KEYS).where(in_array(column, "keys"))
+    for column in _KEYS
+]
 
 
 def match_row(row: Row, keys: Keys, found: FoundMembers, chosen: int | None) -> MatchedRow:

@@ -57,8 +57,8 @@ def note_awarded(pairs: list[tuple[int, int]], at: datetime) -> None:
     _write(asking.join(awarded, matching).where(Condition.rule_id.in_(in_force())))
 
 
-def is_required(quest_id: int) -> ColumnElement[bool]:
-    """True if any active rule requires a quest; part of a larger query."""
+def is_required(quest_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """True if any active rule requires a quest; part of a larger statement."""
     return exists().where(Condition.required_id == quest_id, Condition.rule_id.in_(in_force()))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Row, delete, exists, func, or_, select, update
 
 from webapp.database import db, enable_secure_delete, execute_rowcount, upsert
 from webapp.database.arrays import in_array
@@ -21,7 +21,6 @@ from webapp.domain.errors import DomainError
 from webapp.models import ErasedMember, EventFeed, EventGroup, WebhookEvent
 
 KEPT_FOR = timedelta(days=90)
-GROUP = 1_000  # subjects in a row
 SLICE = 1_000  # rows placed in one transaction; at least a page, so that a page is complete
 
 _UNPLACED = exists().where(EventGroup.position.is_(None))
@@ -57,22 +56,6 @@ class EventsExpiredError(DomainError):
 
     def __init__(self) -> None:
         super().__init__("webhooks.events_expired", "after")
-
-
-def write(kind: WebhookEvent, subject_ids: list[int], at: datetime, occurrence: int = 0) -> None:
-    """Write events of one kind that happened together, in the same transaction; one statement."""
-    rows = [
-        {
-            "kind": str(kind),
-            "subject_ids": subject_ids[start : start + GROUP],
-            "number": len(subject_ids[start : start + GROUP]),
-            "occurrence": occurrence,
-            "at": at,
-        }
-        for start in range(0, len(subject_ids), GROUP)
-    ]
-    if rows:
-        db.session.execute(insert(EventGroup), rows)
 
 
 def has_unplaced() -> bool:
