@@ -151,7 +151,8 @@ def _empty_postgres() -> None:
     tables = [table.name for table in Base.metadata.sorted_tables]
     filled = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (TABLE {name})" for name in tables)
     counted = "SELECT sequencename FROM pg_sequences WHERE last_value IS NOT NULL"
-    with db.engine.begin() as connection:
+    writing = db.engine.execution_options(write=True)
+    with writing.begin() as connection:
         # Bypasses the audit log's trigger and the order of foreign keys.
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         for name in connection.scalars(text(filled)).all():

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, or_, select, update
 
-from webapp.database import DB_UNAVAILABLE, db
+from webapp.database import DB_UNAVAILABLE, db, prepared
 from webapp.domain.api_access import keys as api_keys
 from webapp.models import ApiKey
 
 NOTED_EVERY = timedelta(minutes=1)
 
 
-_FIND = select(ApiKey).where(ApiKey.key_hash == bindparam("key_hash"))
+_FIND = prepared(select(ApiKey).where(ApiKey.key_hash == bindparam("key_hash")))
 
 
 class InvalidKeyError(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
@@ -13,6 +13,7 @@ from sqlalchemy import (
     DateTime,
     Delete,
     Dialect,
+    Executable,
     Insert,
     Integer,
     MetaData,
@@ -87,6 +88,14 @@ class UtcDateTime(TypeDecorator[datetime]):
 def table(model: type[Base]) -> Table:
     """The model's table, for statements that need no objects and should run without the ORM's share of the time."""
     return cast("Table", model.__table__)
+
+
+S = TypeVar("S", bound=Executable)
+
+
+def prepared(statement: S) -> S:
+    """Let PostgreSQL plan a statement once per connection; for access by a key, whose plan doesn't depend on values."""
+    return statement.execution_options(prepared=True)
 
 
 def dialect_name() -> str:

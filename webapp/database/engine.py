@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
+import sys
 import time
 from typing import Any
 from weakref import WeakSet
 
 from flask import Flask
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine.interfaces import ExecutionContext
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from webapp.database import db
 
@@ -22,6 +27,11 @@ def connect(app: Flask) -> None:
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _sqlite_settings)
             event.listen(engine, "begin", _sqlite_begin)
+        else:
+            event.listen(engine, "begin", _postgres_begin)
+            event.listen(engine, "checkin", _postgres_checkin)
+            event.listen(engine, "checkout", _postgres_checkout)
+            event.listen(engine, "do_execute", _prepare)
         _engines.add(engine)
 
 
@@ -33,8 +43,16 @@ LOCK_TIMEOUT_S = 5_000
 ASK_AGAIN = 0.002
 
 
+# A connection unused for longer may have been closed by the server or the network, in seconds.
+TRUSTED = 1.0
+
+
 def options(url: str) -> dict[str, Any]:
-    """Return engine options. PostgreSQL gets timeouts, so that a frozen process can't block the others."""
+    """Return engine options. PostgreSQL gets timeouts, so that a frozen process can't block the others.
+
+    Its connections are in autocommit mode except while they write: reads need no BEGIN and ROLLBACK, and the driver
+    drops its prepared statements at each ROLLBACK.
+    """
     # Parameters contain personal data, which must not appear in logged errors.
     if not url.startswith("postgresql"):
         return {"hide_parameters": True}
@@ -44,9 +62,50 @@ def options(url: str) -> dict[str, Any]:
     )
     return {
         "hide_parameters": True,
-        "pool_pre_ping": True,
-        "connect_args": {"options": limits, "connect_timeout": 5},
+        "isolation_level": "AUTOCOMMIT",
+        "skip_autocommit_rollback": True,
+        "connect_args": {
+            "options": limits,
+            "connect_timeout": 5,
+            "prepare_threshold": sys.maxsize,  # only what `_prepare` selects
+        },
     }
+
+
+def _postgres_begin(connection: Connection) -> None:
+    if connection.get_execution_options().get("write"):
+        _driver(connection).autocommit = False
+
+
+def _postgres_checkin(driver: Any, record: ConnectionPoolEntry) -> None:
+    if driver is not None and not driver.closed:
+        driver.autocommit = True
+        record.info["used_at"] = time.monotonic()
+
+
+def _postgres_checkout(driver: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    if time.monotonic() - record.info.get("used_at", math.inf) > TRUSTED:
+        from psycopg import Error  # not loaded on SQLite
+
+        try:
+            driver.execute("")
+        except Error as problem:
+            raise InvalidatePoolError from problem
+
+
+def _prepare(cursor: Any, statement: str, parameters: Any, context: ExecutionContext) -> bool:
+    """Execute a statement with the option `prepared` as a prepared statement, which is planned once per connection.
+
+    That suits access by a key. The plan of a search depends on its values, so all others are planned each time.
+    """
+    if not context.execution_options.get("prepared"):
+        return False
+    cursor.execute(statement, parameters, prepare=True)
+    return True
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
 
 
 _SQLITE = (
@@ -83,7 +142,7 @@ def _sqlite_begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
         return
     # A reader that starts to write fails at once with "database is locked", so writers announce it from the start.
-    driver: Any = connection.connection.driver_connection
+    driver = _driver(connection)
     until = time.monotonic() + LOCK_TIMEOUT_S / 1000
     driver.execute("PRAGMA busy_timeout=0")
     try:

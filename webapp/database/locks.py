@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from enum import IntEnum, unique
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, bindparam, func, select
 
-from webapp.database import db, dialect_name
+from webapp.database import db, dialect_name, prepared
 
 
 @unique
@@ -25,10 +25,15 @@ class Lock(IntEnum):
 def lock_exclusive(lock: Lock) -> None:
     """Take a lock until the end of the transaction, waiting for all other holders."""
     if dialect_name() == "postgresql":
-        db.session.execute(select(func.pg_advisory_xact_lock(lock.value)))
+        db.session.execute(_EXCLUSIVE, {"lock": lock.value})
 
 
 def lock_shared(lock: Lock) -> None:
     """Share a lock until the end of the transaction, waiting for `lock_exclusive`."""
     if dialect_name() == "postgresql":
-        db.session.execute(select(func.pg_advisory_xact_lock_shared(lock.value)))
+        db.session.execute(_SHARED, {"lock": lock.value})
+
+
+_LOCK = bindparam("lock", type_=BigInteger)
+_EXCLUSIVE = prepared(select(func.pg_advisory_xact_lock(_LOCK)))
+_SHARED = prepared(select(func.pg_advisory_xact_lock_shared(_LOCK)))

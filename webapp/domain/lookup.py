@@ -10,7 +10,7 @@ from sqlalchemy import Select, bindparam, inspect, select
 from sqlalchemy.orm import joinedload
 from sqlalchemy.orm.interfaces import ORMOption
 
-from webapp.database import LARGEST_ID, Base, db
+from webapp.database import LARGEST_ID, Base, db, prepared
 from webapp.domain.errors import NotFoundError
 from webapp.models import (
     ApiKey,
@@ -73,7 +73,8 @@ def require(
 @cache
 def _locking(model: type[T], *, key_share: bool) -> Select[T]:
     (primary_key,) = inspect(model).primary_key
-    return select(model).where(primary_key == bindparam("id")).with_for_update(key_share=key_share)
+    query = select(model).where(primary_key == bindparam("id"))
+    return prepared(query.with_for_update(key_share=key_share))
 
 
 def require_quest(badge_id: int, quest_id: int) -> Quest:

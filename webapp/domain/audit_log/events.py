@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from webapp import messages
-from webapp.database import db, table
+from webapp.database import db, prepared, table
 from webapp.domain.actor import Actor
 from webapp.domain.normalization import fold
 from webapp.messages import Message, rules
@@ -31,7 +31,7 @@ def write(actor: Actor, verb: str, kind: str, subject_id: int | None = None, **d
     )
 
 
-_INSERT = insert(table(AuditEvent))
+_INSERT = prepared(insert(table(AuditEvent)))
 
 
 def write_many(

@@ -7,9 +7,10 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Executable, Select, bindparam, exists, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.database import LARGEST_ID, db, dialect_name
+from webapp.database import LARGEST_ID, db, dialect_name, prepared
 from webapp.database.arrays import in_array
 from webapp.domain import labels
 from webapp.domain.actor import Actor
@@ -115,12 +116,14 @@ def restore_awards(revoked: ColumnElement[bool], at: datetime, actor: Actor) -> 
 
 
 def award_by_hand(
-    member_ids: list[int], quest_id: int, reason: str, source: AwardSource, actor: Actor
-) -> tuple[datetime, dict[int, int]]:
-    """Award a quest to the members who lack it; return when, and the IDs of the new awards by member."""
+    members: list[Member], quest: Quest, reason: str, source: AwardSource, actor: Actor
+) -> tuple[datetime, list[Award]]:
+    """Award a quest to the members who lack it; return when, and the new awards with their member and quest."""
     lock_shared()
-    which = {"member_ids": member_ids, "quest_id": quest_id}
-    *last, required, subscribed = db.session.execute(_BEFORE_AWARD, which).one()
+    one = len(members) == 1
+    by_id = {member.id: member for member in members}
+    which = {"member_ids": members[0].id if one else list(by_id), "quest_id": quest.id}
+    *last, required, subscribed = db.session.execute(_before_award(one=one), which).one()
     at = max([actor.at, *(moment for moment in last if moment is not None)])
     values = {
         **which,
@@ -130,12 +133,14 @@ def award_by_hand(
         "key_id": actor.key_id,
         "reason": reason,
     }
-    rows = db.session.execute(_insert_by_hand(dialect_name()), values).all()
-    made = {member_id: award_id for member_id, award_id in rows}  # noqa: C416 (typed)
+    awards = list(db.session.scalars(_insert_by_hand(dialect_name(), one=one), values))
+    for award in awards:
+        set_committed_value(award, "member", by_id[award.member_id])
+        set_committed_value(award, "quest", quest)
     if required:
-        candidates.note_awarded([(quest_id, member_id) for member_id in made], at)
-    outbox.emit(WebhookEvent.AWARD_CREATED, list(made.values()), at, webhooks=subscribed)
-    return at, made
+        candidates.note_awarded([(quest.id, award.member_id) for award in awards], at)
+    outbox.emit(WebhookEvent.AWARD_CREATED, [award.id for award in awards], at, webhooks=subscribed)
+    return at, awards
 
 
 _LAST_CHANGES = (
@@ -146,19 +151,26 @@ _LAST_CHANGES = (
 _SELECT_LAST_CHANGES = select(*_LAST_CHANGES).where(
     in_array(Award.member_id, "member_ids"), in_array(Award.quest_id, "quest_ids")
 )
-_BEFORE_AWARD = select(
-    *_LAST_CHANGES,
-    candidates.is_required(bindparam("quest_id")),
-    outbox.has_subscribers(WebhookEvent.AWARD_CREATED),
-).where(in_array(Award.member_id, "member_ids"), Award.quest_id == bindparam("quest_id"))
 
 
 @cache
-def _insert_by_hand(_dialect: str) -> Executable:
+def _before_award(*, one: bool) -> Executable:
+    query = select(
+        *_LAST_CHANGES,
+        candidates.is_required(bindparam("quest_id")),
+        outbox.has_subscribers(WebhookEvent.AWARD_CREATED),
+    )
+    return prepared(
+        query.where(_among(Award.member_id, one=one), Award.quest_id == bindparam("quest_id"))
+    )
+
+
+@cache
+def _insert_by_hand(_dialect: str, *, one: bool) -> Executable:
     of = Award.__table__.c
     at = bindparam("at", type_=of.awarded_at.type)
     new = insert_awards(
-        select(Member.id).where(in_array(Member.id, "member_ids")).order_by(Member.id),
+        select(Member.id).where(_among(Member.id, one=one)).order_by(Member.id),
         updated_at=at,
         quest_id=bindparam("quest_id", type_=of.quest_id.type),
         source=bindparam("source", type_=of.source.type),
@@ -167,4 +179,9 @@ def _insert_by_hand(_dialect: str) -> Executable:
         awarded_key=bindparam("key_id", type_=of.awarded_key.type),
         reason=bindparam("reason", type_=of.reason.type),
     )
-    return new.returning(Award.member_id, Award.id)
+    return prepared(select(Award).from_statement(new.returning(*of)))
+
+
+def _among(member_id: InstrumentedAttribute[int], *, one: bool) -> ColumnElement[bool]:
+    """The condition on `member_ids`. For one member it is an equality, which PostgreSQL needs to plan only once."""
+    return member_id == bindparam("member_ids") if one else in_array(member_id, "member_ids")

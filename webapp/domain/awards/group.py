@@ -103,11 +103,12 @@ def _give(
     left_out: int,
 ) -> Result:
     unable = [member for member in members if member.status != MemberStatus.ACTIVE]
-    active = [member.id for member in members if member.status == MemberStatus.ACTIVE]
+    active = [member for member in members if member.status == MemberStatus.ACTIVE]
     made: dict[int, int] = {}
     group_id = None
     if active:
-        at, made = award_by_hand(active, quest.id, reason, source, actor)
+        at, awards = award_by_hand(active, quest, reason, source, actor)
+        made = {award.member_id: award.id for award in awards}
     if made and source == AwardSource.GROUP:
         group_id = _keep_group(quest.id, made, len(active) - len(made), replace(actor, at=at))
     if made:

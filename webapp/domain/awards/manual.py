@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, update
 
 from webapp.database import db, execute_rowcount
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.awards import queries as award_queries
 from webapp.domain.awards import undo
 from webapp.domain.awards.common import (
     award_by_hand,
@@ -51,17 +52,16 @@ def award(
     quest, reason = validate(quest_id, reason)
     member = require(Member, member_id, lock=NO_KEY_UPDATE)
     validate_recipient(member)
-    at, made = award_by_hand([member.id], quest.id, reason, source, actor)
-    if made:
-        audit_log.write(
-            replace(actor, at=at), "award.made", "award", made[member.id], quest=quest.id
-        )
+    at, new = award_by_hand([member], quest, reason, source, actor)
+    for award in new:
+        audit_log.write(replace(actor, at=at), "award.made", "award", award.id, quest=quest.id)
+        return AwardResult(award, changed=True)
     which = {"member_id": member.id, "quest_id": quest.id}
-    return AwardResult(db.session.scalars(_LATEST, which).one(), bool(made))
+    return AwardResult(db.session.scalars(_LATEST, which).one(), changed=False)
 
 
 _LATEST = (
-    select(Award)  # its quest and member have been loaded
+    award_queries.with_details()
     .where(Award.member_id == bindparam("member_id"), Award.quest_id == bindparam("quest_id"))
     .order_by(Award.id.desc())
     .limit(1)

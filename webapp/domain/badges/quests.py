@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from itertools import groupby
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy.orm.util import identity_key
 
-from webapp.database import db
+from webapp.database import db, prepared
 from webapp.database.arrays import in_array
 from webapp.domain import labels, rules, unique_names
 from webapp.domain.actor import Actor
@@ -148,9 +149,13 @@ def _name_taken(name: str) -> DomainError:
 
 def open_quest(quest_id: int | None) -> Quest:
     """Return the quest. Raises DomainError if it can't be awarded."""
-    return require_open(
-        db.session.get(Quest, quest_id, options=[joinedload(Quest.badge)]) if quest_id else None
-    )
+    if not quest_id:
+        return require_open(None)
+    loaded = db.session.identity_map.get(identity_key(Quest, quest_id))
+    return require_open(loaded or db.session.scalar(_BY_ID, {"id": quest_id}))
+
+
+_BY_ID = prepared(select(Quest).options(joinedload(Quest.badge)).where(Quest.id == bindparam("id")))
 
 
 def by_id(quest_ids: Collection[int]) -> dict[int, Quest]:

@@ -11,7 +11,7 @@ from functools import cache
 
 from sqlalchemy import ColumnElement, Executable, bindparam, exists, insert, literal, select, true
 
-from webapp.database import Id, UtcDateTime, db, dialect_name, table, upsert
+from webapp.database import Id, UtcDateTime, db, dialect_name, prepared, table, upsert
 from webapp.database.arrays import array_rows, in_array
 from webapp.infrastructure import job_queue
 from webapp.models import Batch, Delivery, DeliveryState, Endpoint, EventGroup, WebhookEvent
@@ -77,7 +77,7 @@ def _emit(
         job_queue.enqueue_after_commit("deliver", endpoint_id)
 
 
-_INSERT_EVENTS = insert(table(EventGroup))
+_INSERT_EVENTS = prepared(insert(table(EventGroup)))
 
 
 @cache
