@@ -77,11 +77,15 @@ def lock(badge_id: int) -> Badge:
 
 
 def _last_awards() -> dict[int, datetime]:
-    """Return when each badge was last awarded, reading only the end of each quest's awards."""
+    """Return when each badge was last awarded, reading only the end of each quest's awards.
+
+    `between` instead of `==`: only the index on both columns has this order. With the order by time alone, PostgreSQL
+    searches all newest awards for one of the quest, as if quests were equally popular.
+    """
     latest = (
         select(Award.awarded_at)
-        .where(Award.quest_id == Quest.id, Award.revoked_at.is_(None))
-        .order_by(Award.awarded_at.desc())
+        .where(Award.quest_id.between(Quest.id, Quest.id), Award.revoked_at.is_(None))
+        .order_by(Award.quest_id.desc(), Award.awarded_at.desc())
         .limit(1)
         .correlate(Quest)
         .scalar_subquery()
