@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, func, literal, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, func, literal, select, tuple_, union_all
 from sqlalchemy.orm import joinedload
 
 from webapp.database import LARGEST_ID, UtcDateTime, db
@@ -115,11 +115,15 @@ class _Search:
         found: list[ColumnElement[bool]] = [Award.revoked_at.is_(None)]
         if filters.source:
             found.append(Award.source == filters.source)
-        if filters.since:
-            found.append(Award.awarded_at >= filters.since)
-        if filters.until:
-            found.append(Award.awarded_at < filters.until)
-        return [*found, *self._named()]
+        return [*found, *self._period(), *self._named()]
+
+    def _period(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.filters.since:
+            found.append(Award.awarded_at >= self.filters.since)
+        if self.filters.until:
+            found.append(Award.awarded_at < self.filters.until)
+        return found
 
     def _named(self) -> list[ColumnElement[bool]]:
         """Collect the members whose names match if there are few; otherwise check each award's member."""
@@ -167,9 +171,34 @@ class _Search:
         if self.filters == HolderFilters(self.filters.quest_ids):
             counted = select(func.sum(Quest.holders)).where(Quest.id.in_(self.filters.quest_ids))
             return int(db.session.scalar(counted) or 0), False
-        first = self._ends(COLLECT_LIMIT + 1)
-        number = db.session.scalar(select(func.count()).select_from(first)) or 0
-        return min(number, COLLECT_LIMIT), number > COLLECT_LIMIT
+        if self.filters.text.strip():
+            first = self._ends(COLLECT_LIMIT + 1)
+            number = db.session.scalar(select(func.count()).select_from(first)) or 0
+            return min(number, COLLECT_LIMIT), number > COLLECT_LIMIT
+        read, number = db.session.execute(self._counts()).one()
+        return max(min(number, COLLECT_LIMIT), shown), read > COLLECT_LIMIT
+
+    def _counts(self) -> Select[int, int]:
+        """Count each quest's newest awards in the period, and those of them that match: bounded work.
+
+        `between` instead of `==` keeps PostgreSQL from searching everybody's newest awards for those of the quest.
+        """
+        newest = union_all(
+            *(
+                select(
+                    select(Award.revoked_at, Award.source)
+                    .where(Award.quest_id.between(quest_id, quest_id), *self._period())
+                    .order_by(Award.quest_id.desc(), Award.awarded_at.desc())
+                    .limit(COLLECT_LIMIT + 1)
+                    .subquery()
+                )
+                for quest_id in self.filters.quest_ids or (0,)
+            )
+        ).subquery()
+        matches: list[ColumnElement[bool]] = [newest.c.revoked_at.is_(None)]
+        if self.filters.source:
+            matches.append(newest.c.source == self.filters.source)
+        return select(func.count(), func.count().filter(*matches)).select_from(newest)
 
 
 def _cursor(award_id: int | None) -> Cursor | None:
