@@ -6,7 +6,7 @@ PACKAGE := pyproject.toml hatch_build.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run install develop wheel browser test check format lock bench soak screenshots clean
+.PHONY: help run install develop wheel browser test check format lock bench scale soak screenshots clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -71,6 +71,10 @@ lock: develop ## Update the pinned versions from pyproject.toml (ARGS=--upgrade 
 
 bench: develop ## Run the benchmarks and print the results
 	@$(BIN)/python -m bench $(ARGS)
+
+scale: develop ## Measure ten million awards, many workers and 50 managers (AWARDS=100000 SECONDS=10 for a small run)
+	@$(BIN)/python -m bench.scale $(and $(AWARDS),--awards $(AWARDS)) $(and $(SECONDS),--seconds $(SECONDS)) \
+	  $(and $(DATA),--data $(DATA)) $(ARGS)
 
 soak: develop browser ## Run the long fault tests
 	@$(BIN)/python -m pytest -m soak $(ARGS)

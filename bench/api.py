@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tests.faults.console import await_, free_port
-from webapp.cli.exec_commands import gunicorn_arguments
+from bench.servers import CONSOLE, serve
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope
@@ -30,7 +29,7 @@ def rows(bench: Bench, rounds: int) -> list[tuple[str, str, str]]:
     with bench.console.app.app_context(), transaction():
         actor = Actor(datetime.now(UTC), Origin.COMMAND_LINE)
         key = api_keys.create("Bench", list(Scope), None, actor).text
-    console, bare = _served(bench, "webapp:create_app()"), _served(bench, "bench.bare:create_app()")
+    console, bare = _served(bench, CONSOLE), _served(bench, "bench.bare:create_app()")
     quest = bench.quest()
     _round(console, "/api/v1/awards", key, quest, 0)  # warm up
     _round(bare, "/awards", "", quest, 0)
@@ -44,28 +43,12 @@ def rows(bench: Bench, rounds: int) -> list[tuple[str, str, str]]:
 
 
 def _served(bench: Bench, app: str) -> int:
-    """Serve an app by gunicorn with the console's own arguments; return its port."""
-    port, settings = free_port(), bench.console.settings
-    arguments = [one for one in gunicorn_arguments(settings)[1:] if not one.startswith("--bind")]
+    settings = bench.console.settings
     database = settings.database_url.replace("+psycopg", "").removeprefix("sqlite:///")
     if settings.sqlite:
         database += ".bare"
-    bench.console.start(
-        "gunicorn", app, *arguments, f"--bind=127.0.0.1:{port}", BARE_DATABASE=database
-    )
-    await_(lambda: _answers(port), 30, "the server answers")
+    _, port = serve(bench.console, app, BARE_DATABASE=database)
     return port
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/nowhere")
-        return connection.getresponse().status == 404
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 def _round(port: int, path: str, key: str, quest: int, turn: int) -> float:
