@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, literal, select, union_all
 
 from webapp.database import db
-from webapp.database.arrays import ranges
 from webapp.domain import dates
 from webapp.messages import message, text_of
 from webapp.models import ApiKey, Award, AwardSource, Badge, Quest, Staff
@@ -56,23 +55,20 @@ def load(last: date, number: int, zone: ZoneInfo | None = None) -> Period:
     return Period(totals, previous, _named(badges.most_common(TOP)), awarders.most_common(TOP))
 
 
-def _between(
-    begin: ColumnElement[datetime] | datetime, end: ColumnElement[datetime] | datetime
-) -> ColumnElement[bool]:
+def _between(begin: datetime, end: datetime) -> ColumnElement[bool]:
     return and_(Award.awarded_at >= begin, Award.awarded_at < end, Award.restores_id.is_(None))
 
 
 def _totals(periods: list[tuple[datetime, datetime]]) -> list[Totals]:
-    bounds = ranges(periods)
+    # Each period by itself and with its times as values: PostgreSQL then knows how many awards it has to read.
     counts = [
-        select(count)
-        .where(_between(bounds.c.begin, bounds.c.end))
-        .correlate(bounds)
-        .scalar_subquery()
-        for count in (func.count(Award.id), func.count(Award.member_id.distinct()))
+        select(literal(place), func.count(), func.count(Award.member_id.distinct())).where(
+            _between(begin, end)
+        )
+        for place, (begin, end) in enumerate(periods)
     ]
-    rows = db.session.execute(select(*counts).select_from(bounds).order_by(bounds.c.place))
-    return [Totals(awards, members) for awards, members in rows]
+    rows = sorted(db.session.execute(union_all(*counts)).all())
+    return [Totals(awards, members) for _, awards, members in rows]
 
 
 def _groups(
