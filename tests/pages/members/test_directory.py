@@ -246,6 +246,15 @@ def test_filters_are_in_the_url_and_shown_as_chips(as_support: ReviewingClient, 
     assert usernames(as_support.get("/members?to=2026-11-19")) == []
 
 
+def test_a_badge_with_a_single_quest_is_a_filter_too(
+    make: Make, as_support: ReviewingClient
+) -> None:
+    quest = make.quest(badge=make.badge("Translator"))
+    answer = as_support.get(f"/members?holds=b{quest.badge_id}")
+    assert answer.status_code == 200
+    assert "Has badge: Translator" in answer.words()
+
+
 def test_columns_sort_both_ways(as_support: ReviewingClient, make: Make) -> None:
     """D-1: the header shows it, and keeps the filters."""
     make.member("anna", activity=1)

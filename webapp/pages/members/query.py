@@ -115,7 +115,7 @@ class MemberQuery(DatedListQuery):
         return list(self._active_filters())
 
     def _active_filters(self) -> Iterator[tuple[str, str]]:
-        names = dict(choices(self.tree))
+        names = {f"b{badge.id}": badge.name for badge in self.tree} | dict(choices(self.tree))
         if self.text:
             yield f"Search: {self.text}", self.url(text="")
         for value in self.holds:
