@@ -27,6 +27,10 @@ FEWEST = 10  # visits even so
 FRAGMENTS = re.compile(r"/(progress|row|suggestions|results|usernames)(\?|$)")
 
 
+class UnexpectedAnswerError(Exception):
+    """A page answered with an error."""
+
+
 @dataclass
 class Comparison:
     """Seconds of each visit of an address in the small and in the large community."""
@@ -34,13 +38,14 @@ class Comparison:
     address: str
     small: list[float] = field(default_factory=list)
     large: list[float] = field(default_factory=list)
+    error: str = ""
 
     def ratio(self, part: float) -> float:
         return quantile(self.large, part) / quantile(self.small, part)
 
     @property
     def missed(self) -> bool:
-        return self.ratio(0.95) > GOAL
+        return bool(self.error) or self.ratio(0.95) > GOAL
 
 
 class Browser:
@@ -59,7 +64,8 @@ class Browser:
         began = time.perf_counter()
         answer = self.pages.get(url, headers=headers, htmx=htmx, review=False)
         taken = time.perf_counter() - began
-        assert answer.status_code in (200, 303), f"{url}: {answer.status_code} {answer.text[:500]}"
+        if answer.status_code not in (200, 303):
+            raise UnexpectedAnswerError(f"{url}: {answer.status}")
         return taken
 
 
@@ -81,9 +87,12 @@ def compare(small: Samples, large: Samples, visits: int, only: str = "") -> Iter
     for address in addresses:
         if only in address:
             comparison = Comparison(address)
-            _visit(comparison, browsers, range(visits))
-            if comparison.missed:
-                _visit(comparison, browsers, range(visits, 3 * visits))
+            try:
+                _visit(comparison, browsers, range(visits))
+                if comparison.missed:
+                    _visit(comparison, browsers, range(visits, 3 * visits))
+            except UnexpectedAnswerError as error:
+                comparison.error = str(error)
             yield comparison
 
 

@@ -64,6 +64,7 @@ def pages(small: Size, large: Size, found: list[Comparison]) -> str:
             f"**{one.ratio(0.95):.2f}**" if one.missed else f"{one.ratio(0.95):.2f}",
         ]
         for one in found
+        if not one.error
     ]
     head = [
         "address",
@@ -75,8 +76,9 @@ def pages(small: Size, large: Size, found: list[Comparison]) -> str:
         "p95 ratio",
     ]
     missed = sum(one.missed for one in found)
+    errors = "".join(f"- Error: {one.error}\n" for one in found if one.error)
     return (
-        f"## Pages\n\n{large}, compared with {small}.\n\n{_table(head, rows)}\n"
+        f"## Pages\n\n{large}, compared with {small}.\n\n{_table(head, rows)}\n{errors}"
         f"{len(found) - missed} of {len(found)} with a p95 of at most {GOAL} times that of the small community.\n"
     )
 
