@@ -1,6 +1,7 @@
 """Normalize input and stored text to the same search keys."""
 
 import re
+from collections.abc import Sequence
 from unicodedata import category, normalize
 
 WORD_LENGTH = 60  # characters of a word stored and searched
@@ -41,6 +42,14 @@ def fold(text: str) -> str:
     if len(seen) > MAX_LENGTH:
         return "".join(map(_folded, _SPACES.split(seen)))
     return _folded(seen)
+
+
+def fold_all(texts: Sequence[str]) -> list[str]:
+    """Return `fold` of each text."""
+    together = "\x00".join(texts)
+    if not together.isascii() or together.count("\x00") != len(texts) - 1:
+        return list(map(fold, texts))
+    return [text.strip() for text in together.lower().split("\x00")]
 
 
 def _folded(text: str) -> str:

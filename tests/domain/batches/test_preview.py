@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import zlib
+from typing import Any
+
 import pytest
 
 from tests.counting import statements
@@ -10,12 +14,17 @@ from webapp.database import db
 from webapp.domain import csv_files
 from webapp.domain.batches import preview
 from webapp.domain.batches.preview import Preview
-from webapp.messages import text_of
+from webapp.domain.members.identify import MatchedRow
+from webapp.messages import Message, text_of
 from webapp.models import MemberStatus
 
 NOT_FOUND = text_of("rows.not_found")
 NO_MATCH = text_of("rows.no_match")
 MERGED = text_of("rows.merged")
+
+
+def columns_of(row: MatchedRow) -> list[Any]:
+    return [getattr(row, name) for name in MatchedRow.__slots__]
 
 
 def look(text: str, batch_id: int = 0) -> Preview:
@@ -157,6 +166,28 @@ def test_kept_and_found_again(people: dict[str, int]) -> None:
     """B-13: the preview is stored as it was shown."""
     seen = look("ID,Username,Notes\n4821,anna,日本\n9,,\n")
     assert Preview.unpack(seen.pack()) == seen
+
+
+def test_a_page_reads_only_its_rows(people: dict[str, int]) -> None:
+    """B-13: a stored preview of many rows is unpacked only as far as a page shows it."""
+    seen = look("Username\nanna\n" + "nobody\n" * 2_000)
+    stored = Preview.unpack(seen.pack())
+    assert stored.counts() == seen.counts()
+    assert stored.shown("errors")[:3] == seen.shown("errors")[:3]
+    again = Preview.unpack(seen.pack())
+    assert again.lines[1_999] == seen.lines[1_999]
+    assert [isinstance(block, bytes) for block in again.lines.blocks] == [True] * 3 + [False, True]
+
+
+def test_a_preview_of_an_earlier_version_is_read(people: dict[str, int]) -> None:
+    """B-13: a file that waited for its second `Upload` during an update is still there."""
+    seen = look("Username\nanna\nnobody\nanna\ngone\n")
+    head = {"how": seen.how, "header": seen.header, "ignored": [], "blank": 0, "warnings": []}
+    rows = [columns_of(row) for row in seen.lines]
+    text = json.dumps([{**head, "columns": seen.columns}, rows], default=Message.to_json)
+    earlier = Preview.unpack(zlib.compress(text.encode()))
+    assert told(earlier) == told(seen)
+    assert list(earlier.lines) == list(seen.lines)
 
 
 def test_changes_since_are_marked(make: Make, people: dict[str, int]) -> None:

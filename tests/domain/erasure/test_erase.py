@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -83,8 +82,15 @@ def texts() -> Iterator[tuple[str, str]]:
 def readable(value: bytes) -> str:
     """Bytes as text: decompressed if needed, and in both encodings of files."""
     data = bytes(value)
-    with suppress(zlib.error):
-        data = zlib.decompress(data)
+    rest, data = data, b""
+    while rest:
+        stream = zlib.decompressobj()
+        try:
+            data += stream.decompress(rest)
+        except zlib.error:
+            break
+        rest = stream.unused_data
+    data += rest
     return (
         data.decode("utf-8", "replace")
         + data.decode("utf-16-le", "replace")

@@ -10,6 +10,7 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.batches import drafts, preview
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.batches.preview import Preview
+from webapp.domain.batches.preview_rows import PreviewRows
 from webapp.domain.batches.uploads import ROWS_PER_MEMBER
 from webapp.domain.csv_files import Row, Sheet
 from webapp.domain.csv_files.rows import row_of
@@ -82,11 +83,11 @@ def fill(batch_id: int, named: list[NamedMember], limit: int, actor: Actor) -> F
         audit_log.write(
             actor, "batch.extended", "batch", batch.id, added=added, left_out=counts["errors"]
         )
-    return FillResult(batch, added, seen.lines)
+    return FillResult(batch, added, list(seen.lines))
 
 
 def report(lines: list[MatchedRow]) -> dict[str, int]:
-    return Preview(NOT_A_FILE, [], [], 0, lines=lines).counts()
+    return Preview(NOT_A_FILE, [], [], 0, lines=PreviewRows.of(lines)).counts()
 
 
 def _sheet(named: list[NamedMember]) -> Sheet:

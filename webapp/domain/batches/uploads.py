@@ -172,17 +172,18 @@ def choose_member(
     Stored for the second `Upload`. Raises DomainError if the row needs no choice or the member doesn't exist.
     """
     upload, before = _previewed(batch_id, upload_id)
-    row = next((row for row in before.lines if row.line == line), None)
-    if row is None or not (row.chosen or row.kind == identify.MatchKind.ERROR):
+    if line not in before.lines.lines:
+        raise DomainError("batches.row_settled")
+    row = before.lines[before.lines.lines.index(line)]
+    if not (row.chosen or row.kind == identify.MatchKind.ERROR):
         raise DomainError("batches.row_settled")
     others = {key: chosen for key, chosen in upload.choices.items() if key != str(line)}
     upload.choices = others if member_id is None else others | {str(line): member_id}
     now = _reexamine(upload, limit)
-    if member_id is not None and line not in {row.line for row in now.lines if row.chosen}:
+    place = now.lines.lines.index(line)
+    if member_id is not None and place not in now.lines.chosen:
         raise DomainError("batches.choice_invalid")
-    marked = {row.line for row in before.lines if row.changed}
-    for row in now.lines:
-        row.changed = row.line in marked
+    now.lines.changed = before.lines.changed
     upload.preview = now.pack()
 
 

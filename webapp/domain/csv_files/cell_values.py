@@ -6,7 +6,7 @@ Used by every input: files of members, batches and activities, the API, and the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from webapp.domain.csv_files.cell_checks import INVISIBLE
@@ -36,13 +36,16 @@ NOT_AN_EMAIL = frozenset(
 
 _PART = r"""(?:"[^"\r\n]*"|[^\s@<>()\[\]{},;:|"]+)"""
 _HOST = r"""[^\s@<>()\[\]{},;:|"/\\?]+"""
-_PLAIN_ADDRESS = re.compile(rf"[^\s@<>()\[\]{{}},;:|\"'/\\]+@{_HOST}")
+_PLAIN_ADDRESS = re.compile(rf"(?=[!-~]+\Z)[^\s@<>()\[\]{{}},;:|\"'/\\]+@{_HOST}")
 _ADDRESS = re.compile(rf"{_PART}@{_HOST}")
 _AROUND = re.compile(
     rf"(?:mailto:\s*)?({_PART}@{_HOST})(?:\?\S*|\s*\([^()@]*\))?"
     rf"|[^@]*[<(\[]\s*(?:mailto:\s*)?({_PART}@{_HOST})(?:\|[^>]*|\?[^\s>]*)?\s*[>)\]]",
     re.IGNORECASE,
 )
+
+_PLAIN = re.compile(r"(?!['\"=#\\]|err:)[!-~](?:[ -~]*[!-~])?", re.IGNORECASE)
+"""Text that needs no cleaning."""
 
 TWO_EMAILS = Message("csv_files.two_emails")
 
@@ -62,7 +65,7 @@ def clean(text: str) -> str:
     spreadsheet's error value (`#N/A`) and a database's `\\N` are empty. `NULL`, `None`, `nan` and `-` are names and
     remain.
     """
-    if text.isascii() and text.isalnum():
+    if _PLAIN.fullmatch(text):
         return text  # the usual case
     return _unwrap(trimmed(text), trimmed)
 
@@ -73,9 +76,17 @@ def clean_name(text: str) -> str:
     Like `clean`, but keeps what shapes the last letter: the joiner at the end of a Malayalam word, the tags of a flag.
     Keeps cells of blank letters (U+3164), too: they are filled, though invisible (`normalization.is_visible`).
     """
-    if text.isascii() and text.isalnum():
+    if _PLAIN.fullmatch(text):
         return text
     return _unwrap(trimmed_name(text), trimmed_name)
+
+
+def clean_all(texts: Sequence[str], clean_one: Callable[[str], str]) -> Sequence[str]:
+    """Return the texts of a column, each as `clean` or `clean_name` returns it."""
+    together = "".join(texts)
+    if not together or (together.isascii() and together.isalnum()):
+        return texts
+    return list(map(clean_one, texts))
 
 
 def email(text: str) -> Address:
@@ -84,7 +95,7 @@ def email(text: str) -> Address:
     `-`, `NULL`, `None`, `nan` and `n/a` count as empty. Two different addresses are a problem. Any other text is
     returned unchanged; callers that need an address must check `usable_email`.
     """
-    if _PLAIN_ADDRESS.fullmatch(text) and text.isascii() and text.isprintable():
+    if is_plain_address(text):
         return Address(text)
     cleaned = INVISIBLE.sub("", clean(text)).rstrip(",; \t\r\n").strip()
     if cleaned.casefold() in NOT_AN_EMAIL:
@@ -94,6 +105,11 @@ def email(text: str) -> Address:
         if len(several) > 1:
             return Address(cleaned, TWO_EMAILS)
     return Address(_bare_address(cleaned))
+
+
+def is_plain_address(text: str) -> bool:
+    """True if `email` returns the text unchanged, as it does for most."""
+    return _PLAIN_ADDRESS.fullmatch(text) is not None
 
 
 def _bare_address(text: str) -> str:

@@ -6,7 +6,7 @@ Spreadsheets shorten long numbers, add `.0` and thousands separators, drop leadi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import product
 from typing import NamedTuple
@@ -66,6 +66,11 @@ def shortened(text: str) -> bool:
     Spreadsheets keep 15 digits, so the digits of longer numbers become zeros.
     """
     return bool(SHORTENED.fullmatch(text) or ROUNDED.fullmatch(text))
+
+
+def may_be_shortened(texts: Sequence[str]) -> bool:
+    """False if `shortened` is false for all texts, which is faster to find out for all at once."""
+    return max(map(len, texts), default=0) >= 17 or "+" in "".join(texts)
 
 
 def hint(text: str) -> Hint | None:

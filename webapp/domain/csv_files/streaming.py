@@ -1,6 +1,5 @@
 """Read a file too large for memory row by row, with the same header, rows and messages."""
 
-import csv
 import io
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,8 +8,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from webapp.domain.csv_files.decoding import NAMES, detect
-from webapp.domain.csv_files.records import unreadable
-from webapp.domain.csv_files.rows import read_row
+from webapp.domain.csv_files.rows import read_blocks
 from webapp.domain.csv_files.shape import ChosenColumns, Shape, read_shape
 from webapp.domain.csv_files.sheet import Row
 from webapp.domain.errors import DomainError
@@ -63,21 +61,11 @@ def stream(
 
 def _rows(file: BinaryIO, encoding: str, shape: Shape) -> Iterator[Row]:
     lines = io.TextIOWrapper(file, encoding, newline="")
-    above = end = shape.below - 1
-    records = shape.reader(lines)
+    above = shape.below - 1
+    records = shape.reader(islice(lines, above, None))
     try:
-        for _ in islice(lines, above):
-            pass
-        for cells in records:
-            begin, end = end + 1, above + records.line_num
-            if row := read_row(begin, cells, shape):
-                yield row
-    except csv.Error as error:
-        raise unreadable(error, end + 1, above + records.line_num) from None
-    except UnicodeDecodeError:
-        raise DomainError(
-            "csv_files.wrong_encoding_after", encoding=NAMES[encoding], line=end
-        ) from None
+        for _, rows in read_blocks(records, above, shape, NAMES[encoding]):
+            yield from rows
     finally:
         with suppress(ValueError):  # the caller may have closed it; if not, it will
             lines.detach()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -12,7 +12,7 @@ from webapp.database import db
 from webapp.database.arrays import in_array
 from webapp.domain.csv_files import Row, shown
 from webapp.domain.csv_files.spreadsheet_hints import hint
-from webapp.domain.normalization import fold
+from webapp.domain.normalization import fold_all
 from webapp.messages import Message, join, message
 from webapp.models import Member, MemberStatus
 from webapp.models.member import UNABLE
@@ -53,6 +53,7 @@ COLUMNS = ("id", "username", "email")
 
 
 Keys = tuple[str, str, str]  # search keys by column; "" for an empty cell
+KeyColumns = tuple[Sequence[str], Sequence[str], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,10 @@ def identify(rows: list[Row]) -> list[MatchedRow]:
 
     A row whose member is in an earlier row is `LineKind.MERGED`.
     """
-    keys = [(row.external_id, fold(row.username), fold(row.email)) for row in rows]
+    keys = keys_of(rows)
     found = find_members(keys)
     lines, seen = [], dict[int, int]()
-    for row, looked_up in zip(rows, keys, strict=True):
+    for row, looked_up in zip(rows, zip(*keys, strict=True), strict=True):
         lines.append(line := match_row(row, looked_up, found, None))
         if line.member_id is not None:
             set_kind(line, found, set(), seen)
@@ -85,27 +86,56 @@ def identify(rows: list[Row]) -> list[MatchedRow]:
     return lines
 
 
-def find_members(keys: list[Keys]) -> FoundMembers:
+def keys_of(rows: Sequence[Row]) -> KeyColumns:
+    return (
+        [row.external_id for row in rows],
+        fold_all([row.username for row in rows]),
+        fold_all([row.email for row in rows]),
+    )
+
+
+def find_members(keys: KeyColumns) -> FoundMembers:
     """Look up the keys, one query per column, skipping rows that an earlier column has matched."""
     found = FoundMembers(({}, {}, {}), {})
-    for place, query in enumerate(_BY_KEYS):
-        wanted = {row[place] for row in keys if row[place]} - found.ids[place].keys()
-        if not wanted:
+    for query, wanted_keys, known in zip(_BY_KEYS, keys, found.ids, strict=True):
+        wanted = set(wanted_keys) - known.keys() - {""}
+        rows = db.session.execute(query, {"keys": sorted(wanted)}).all() if wanted else []
+        if not rows:
             continue
-        members = db.session.execute(query, {"keys": sorted(wanted)})
-        for member_id, username, status, *member_keys in members:
-            found.note(member_id, username, status)
-            for ids, key in zip(found.ids, member_keys, strict=True):
-                if key:
-                    ids[key] = member_id
+        member_ids, usernames, statuses, *member_keys = zip(*rows, strict=True)
+        found.name.update(zip(member_ids, usernames, strict=True))
+        for ids, keys_found in zip(found.ids, member_keys, strict=True):
+            ids.update(zip(keys_found, member_ids, strict=True))
+            ids.pop("", None)
+        for status, reason in UNABLE.items():
+            if status in statuses:
+                theirs = zip(member_ids, statuses, strict=True)
+                found.unable.update({who: reason for who, now in theirs if now == status})
     return found
 
 
-_KEYS = (Member.external_id, Member.username_key, Member.email_key)
+_MEMBERS = Member.__table__.c  # as entities' attributes, rows cost twice as much
+_KEYS = (_MEMBERS.external_id, _MEMBERS.username_key, _MEMBERS.email_key)
 _BY_KEYS = [
-    select(Member.id, Member.username, Member.status, *_KEYS).where(in_array(column, "keys"))
+    select(_MEMBERS.id, _MEMBERS.username, _MEMBERS.status, *_KEYS).where(in_array(column, "keys"))
     for column in _KEYS
 ]
+
+
+def matching_members(
+    rows: Sequence[Row], keys: KeyColumns, found: FoundMembers
+) -> list[int | None]:
+    """Return the one member to whom all used columns of each row refer; None if `match_row` must tell."""
+    used = [place for place in range(3) if any(keys[place])]
+    if not used:
+        return [None] * len(rows)
+    first, *others = (list(map(found.ids[place].get, keys[place])) for place in used)
+    for other in others:
+        first = [one if one == two else None for one, two in zip(first, other, strict=True)]
+    return [
+        None if row.problem or row.email_problem else member_id
+        for row, member_id in zip(rows, first, strict=True)
+    ]
 
 
 def match_row(row: Row, keys: Keys, found: FoundMembers, chosen: int | None) -> MatchedRow:

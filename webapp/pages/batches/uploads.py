@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from flask import current_app, flash, redirect, render_template, url_for
@@ -225,7 +226,9 @@ def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
     reader, counts = QueryReader(request.args), seen.counts()
     first = "errors" if counts["errors"] and not reader.get("show") else "all"
     filter_ = reader.choice("show", FILTERS, what="filter", otherwise="showing all rows") or first
-    lines = pagination.paginate_list(seen.shown(filter_), reader.page())
+    places = pagination.paginate_list(seen.places(filter_), reader.page())
+    items = [seen.lines[place] for place in places.items]
+    lines = pagination.Page(items, places.number, places.total)
     offered = suggest(seen, lines.items)
     following = next(
         (line.line for line in lines.items if line.line > after and line.line in offered), 0
@@ -239,13 +242,13 @@ def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
             seen.columns,
             seen.line,
             seen.beginning,
-            [line.cells for line in seen.lines[: csv_files.SAMPLES]],
+            [line.cells for line in islice(seen.lines, csv_files.SAMPLES)],
             seen.how,
             seen.warnings,
             None,
         ),
         "counts": counts,
-        "adding": len(seen.member_ids()),
+        "adding": counts["expected"] - counts["merged"] - counts["already"],
         "filter": filter_,
         "lines": lines,
         "preview_warnings": reader.warnings,
