@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
-from webapp.schemas.common import moment
+from webapp.domain.dates import moment
 
 json_option = click.option(
     "--json",

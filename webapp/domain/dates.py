@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import cache
+from typing import overload
 from zoneinfo import ZoneInfo, available_timezones
 
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -162,3 +163,12 @@ def _offset(zone: str) -> timezone:
 @cache
 def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
+
+
+@overload
+def moment(at: datetime) -> str: ...
+@overload
+def moment(at: None) -> None: ...
+def moment(at: datetime | None) -> str | None:
+    """Format a time for the API: RFC 3339 in UTC."""
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")

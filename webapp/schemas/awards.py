@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from webapp.domain.dates import moment
 from webapp.models import Award
 from webapp.schemas.common import (
     Index,
@@ -21,7 +22,6 @@ from webapp.schemas.common import (
     QuestShort,
     Reason,
     Time,
-    moment,
 )
 from webapp.schemas.cursors import MOMENT_AND_ID
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field
 
 from webapp.domain.badges import art
+from webapp.domain.dates import moment
 from webapp.models import Badge, Quest
 from webapp.schemas.common import (
     LEFT_OUT,
@@ -18,7 +19,6 @@ from webapp.schemas.common import (
     PageParams,
     Text,
     Time,
-    moment,
 )
 
 ArchivedAt = Annotated[

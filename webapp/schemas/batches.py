@@ -8,6 +8,7 @@ from pydantic import Field
 
 from webapp.domain.batches.from_api import FillResult
 from webapp.domain.batches.from_api import report as batch_report
+from webapp.domain.dates import moment
 from webapp.domain.members.identify import MatchKind
 from webapp.models import Batch, Entry
 from webapp.schemas.common import (
@@ -22,7 +23,6 @@ from webapp.schemas.common import (
     QuestShort,
     Text,
     Time,
-    moment,
 )
 from webapp.schemas.cursors import MOMENT_AND_ID
 

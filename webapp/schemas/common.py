@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Self, overload
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -75,15 +75,6 @@ MomentParam = Annotated[Moment, BeforeValidator(_moment_of)]  # in a query
 Time = Annotated[
     str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-05-04T10:20:00Z"])
 ]
-
-
-@overload
-def moment(at: datetime) -> str: ...
-@overload
-def moment(at: None) -> None: ...
-def moment(at: datetime | None) -> str | None:
-    """Format a time for the API: RFC 3339 in UTC."""
-    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class InputModel(BaseModel):

@@ -6,13 +6,14 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from webapp.domain.dates import moment
 from webapp.domain.webhooks.deliveries import event_id
 from webapp.domain.webhooks.event_feed import FeedPage, Place
 from webapp.schemas import cursors
 from webapp.schemas.awards import AwardOut
 from webapp.schemas.badges import BadgeOut, QuestWithBadge
 from webapp.schemas.batches import BatchOut
-from webapp.schemas.common import MOST, InputModel, OutputModel, Time, moment
+from webapp.schemas.common import MOST, InputModel, OutputModel, Time
 from webapp.schemas.members import MemberOut
 from webapp.schemas.webhook_payloads import MemberErased, data
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from webapp.domain.dates import moment
 from webapp.models import Award, Member
 from webapp.schemas.awards import AwardOut
 from webapp.schemas.common import (
@@ -20,7 +21,6 @@ from webapp.schemas.common import (
     PageParams,
     Text,
     Time,
-    moment,
 )
 
 Username = Annotated[Text, Field(min_length=1, max_length=190)]

@@ -14,6 +14,7 @@ from pydantic import Field
 from webapp.domain.awards import queries as award_queries
 from webapp.domain.badges import catalogue
 from webapp.domain.batches import listing
+from webapp.domain.dates import moment
 from webapp.domain.members import queries as member_queries
 from webapp.domain.webhooks import event_feed
 from webapp.domain.webhooks.deliveries import OutgoingMessage
@@ -22,7 +23,7 @@ from webapp.models.webhook import TEST
 from webapp.schemas.awards import AwardOut
 from webapp.schemas.badges import BadgeOut, QuestWithBadge
 from webapp.schemas.batches import BatchOut
-from webapp.schemas.common import MemberId, OutputModel, moment
+from webapp.schemas.common import MemberId, OutputModel
 from webapp.schemas.members import MemberOut
 
 TEST_MESSAGE = "This is a test message."

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
+from webapp.domain.dates import moment
 from webapp.domain.webhooks import deliveries
 from webapp.domain.webhooks.endpoints import EndpointSummary
 from webapp.models import Delivery, DeliveryState, WebhookEvent
@@ -19,7 +20,6 @@ from webapp.schemas.common import (
     PageParams,
     Text,
     Time,
-    moment,
 )
 
 Url = Annotated[
