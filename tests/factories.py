@@ -16,7 +16,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, runs
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.imports import imports
-from webapp.domain.imports.upsert import word_rows
+from webapp.domain.imports.upsert import WORD, word_rows
 from webapp.domain.normalization import fold
 from webapp.models import Award, Badge, Batch, Member, MemberWord, Origin, Quest, Role, Staff
 from webapp.transaction import transaction
@@ -58,7 +58,7 @@ class Make:
         }
         made = self._keep(Member(**values))
         with self.app.app_context(), transaction():
-            insert_many(MemberWord, word_rows(made))
+            insert_many(MemberWord, WORD, word_rows([(made.id, made.name)]))
         return made
 
     def members(self, number: int, prefix: str = "user") -> list[int]:

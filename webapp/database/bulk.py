@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -25,41 +26,38 @@ def reserve(table: type[Base], number: int) -> list[int]:
     return list(range(last + 1, last + 1 + number))
 
 
-def insert_many(table: type[Base], rows: list[dict[str, Any]]) -> None:
-    """Insert rows that all have the same columns: COPY on PostgreSQL, a prepared INSERT on SQLite.
+def insert_many(table: type[Base], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows of values for the named columns: COPY on PostgreSQL, a prepared INSERT on SQLite.
 
     Values are plain strings, numbers and datetimes. Raises IntegrityError.
     """
     if not rows:
         return
-    names = list(rows[0])
     listed = ", ".join(f'"{name}"' for name in names)
     connection = db.session.connection()
     if dialect_name() != "postgresql":
         marks = ", ".join("?" for _ in names)
-        columns = [_driver_values(table.__table__.c[name].type, rows, name) for name in names]
-        values = list(zip(*columns, strict=True))
+        kinds = [table.__table__.c[name].type for name in names]
         connection.exec_driver_sql(
-            f"INSERT INTO {table.__tablename__} ({listed}) VALUES ({marks})", values
+            f"INSERT INTO {table.__tablename__} ({listed}) VALUES ({marks})",
+            _driver_rows(kinds, rows),
         )
         return
     driver: Any = connection.connection.driver_connection
     try:
         with driver.cursor().copy(f"COPY {table.__tablename__} ({listed}) FROM STDIN") as copy:
             for row in rows:
-                copy.write_row([row[name] for name in names])
+                copy.write_row(row)
     except connection.dialect.loaded_dbapi.IntegrityError as problem:
         raise IntegrityError(None, None, problem) from problem
 
 
-def _driver_values(kind: TypeEngine[Any], rows: list[dict[str, Any]], name: str) -> list[Any]:
-    """Convert a column of rows to the driver's type; converts a repeated value once."""
+def _driver_rows(kinds: list[TypeEngine[Any]], rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """Convert rows to the driver's types; converts a repeated value once."""
     dialect = db.engine.dialect
-    bind = kind.dialect_impl(dialect).bind_processor(dialect)
-    if bind is None:
-        return [row[name] for row in rows]
-    made: dict[Any, Any] = {}
-    for row in rows:
-        if row[name] not in made:
-            made[row[name]] = bind(row[name])
-    return [made[row[name]] for row in rows]
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for place, kind in enumerate(kinds):
+        if bind := kind.dialect_impl(dialect).bind_processor(dialect):
+            made = {value: bind(value) for value in set(columns[place])}
+            columns[place] = [made[value] for value in columns[place]]
+    return list(zip(*columns, strict=True))

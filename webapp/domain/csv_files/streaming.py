@@ -1,5 +1,6 @@
 """Read a file too large for memory row by row, with the same header, rows and messages."""
 
+import csv
 import io
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,7 +9,8 @@ from itertools import islice
 from typing import BinaryIO
 
 from webapp.domain.csv_files.decoding import NAMES, detect
-from webapp.domain.csv_files.rows import read_blocks
+from webapp.domain.csv_files.records import unreadable
+from webapp.domain.csv_files.rows import read_row
 from webapp.domain.csv_files.shape import ChosenColumns, Shape, read_shape
 from webapp.domain.csv_files.sheet import Row
 from webapp.domain.errors import DomainError
@@ -21,9 +23,16 @@ HEAD = 65_536
 @dataclass(frozen=True)
 class Stream:
     shape: Shape
-    rows: Iterator[Row]
+    records: Iterator[tuple[int, list[str]]]
+    """The records below the header with their physical lines; can be iterated once, like `rows`, which reads them."""
     how: Message | None = None
     """The format: `semicolon-separated, UTF-8, header in row 1`."""
+
+    @property
+    def rows(self) -> Iterator[Row]:
+        """The rows in file order, without blank ones."""
+        read = (read_row(line, cells, self.shape) for line, cells in self.records)
+        return (row for row in read if row is not None)
 
     @property
     def remarks(self) -> list[Message]:
@@ -43,7 +52,7 @@ def stream(
 
     `encoding` and `chosen` are a person's choice of encoding and columns; `any_columns` accepts every header. Raises
     DomainError if it is a different type of file or has no usable header. Iterating `rows` raises it at a row that
-    can't be read, after all rows above it; `rows` has no blank ones.
+    can't be read, after all rows above it.
     """
     head = file.read(HEAD)
     if not head:
@@ -56,16 +65,25 @@ def stream(
         text = text[: max(text.rfind("\n"), text.rfind("\r"))]
     shape = read_shape(text, any_columns=any_columns, chosen=chosen)
     file.seek(mark)
-    return Stream(shape, _rows(file, encoding, shape), shape.format(NAMES[encoding]))
+    return Stream(shape, _records(file, encoding, shape), shape.format(NAMES[encoding]))
 
 
-def _rows(file: BinaryIO, encoding: str, shape: Shape) -> Iterator[Row]:
+def _records(file: BinaryIO, encoding: str, shape: Shape) -> Iterator[tuple[int, list[str]]]:
     lines = io.TextIOWrapper(file, encoding, newline="")
-    above = shape.below - 1
-    records = shape.reader(islice(lines, above, None))
+    above = end = shape.below - 1
+    records = shape.reader(lines)
     try:
-        for _, rows in read_blocks(records, above, shape, NAMES[encoding]):
-            yield from rows
+        for _ in islice(lines, above):
+            pass
+        for cells in records:
+            begin, end = end + 1, above + records.line_num
+            yield begin, cells
+    except csv.Error as error:
+        raise unreadable(error, end + 1, above + records.line_num) from None
+    except UnicodeDecodeError:
+        raise DomainError(
+            "csv_files.wrong_encoding_after", encoding=NAMES[encoding], line=end
+        ) from None
     finally:
         with suppress(ValueError):  # the caller may have closed it; if not, it will
             lines.detach()

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from webapp.domain.csv_files import Row, shown
 from webapp.domain.csv_files.cell_values import clean, clean_name
-from webapp.domain.csv_files.rows import row_of
+from webapp.domain.csv_files.rows import read_row, row_of
 from webapp.domain.csv_files.shape import ChosenColumns, Shape
 from webapp.domain.csv_files.streaming import Stream
-from webapp.domain.imports.plan import ImportRow, RowError
+from webapp.domain.imports import plain_rows
+from webapp.domain.imports.plan import ImportRow, RowError, ValidRow
 from webapp.messages import message
 
 FIELDS = {
@@ -54,13 +55,18 @@ def chosen_columns(columns: Mapping[str, int]) -> ChosenColumns:
     return ChosenColumns(matched(columns), columns.get("line"))
 
 
-def incoming(sheet: Stream, columns: Mapping[str, int]) -> Iterator[tuple[ImportRow, list[str]]]:
-    """Yield the rows to import, each with its original cells."""
+def incoming(
+    sheet: Stream, columns: Mapping[str, int]
+) -> Iterator[tuple[ImportRow | ValidRow, list[str]]]:
+    """Yield the rows to import, each with its original cells; those that need no check are valid already."""
+    plain = plain_rows.reader(sheet.shape, columns)
     name, joined, status = (columns.get(field) for field in ("name", "joined", "status"))
-    for row in sheet.rows:
-        cells = row.cells
-        texts = _cell(cells, name), _cell(cells, joined), _cell(cells, status)
-        yield incoming_of(row, *texts), cells
+    for line, cells in sheet.records:
+        if valid := plain(line, cells):
+            yield valid, cells
+        elif row := read_row(line, cells, sheet.shape):
+            texts = (_cell(row.cells, place) for place in (name, joined, status))
+            yield incoming_of(row, *texts), row.cells
 
 
 def incoming_of(row: Row, name: str, joined: str, status: str) -> ImportRow:

@@ -57,8 +57,12 @@ class ValidRow(NamedTuple):
     """Hints if a member is created from this row, or renamed by its username."""
     cleared: frozenset[str] = frozenset()
 
+    @property
+    def joined_at(self) -> datetime | None:
+        return self.joined.at if self.joined else None
 
-@dataclass
+
+@dataclass(slots=True)
 class ExistingMember:
     """A member's fields that an import compares; `id` is None for a member to be created."""
 
@@ -84,8 +88,10 @@ class Change:
 
 @dataclass
 class Plan:
-    """What to do with a chunk of rows: changes, number of unchanged rows, and errors by line."""
+    """What to do with a chunk of rows: new members, changes, number of unchanged rows, and errors by line."""
 
+    new: list[ValidRow] = field(default_factory=list)
+    """Rows that create a member and concern no one else; all other effects are in `changes`."""
     changes: list[Change] = field(default_factory=list)
     unchanged: int = 0
     problems: dict[int, list[RowError]] = field(default_factory=dict)
@@ -126,6 +132,16 @@ class DryRunState:
                 if new := getattr(change.after, key):
                     self.holders[hash((label, new))] = self.LEFT if left else self.HELD
         self.former |= {change.after.external_id: change.after for change in plan.renamed}
+        for row in plan.new:
+            state = self.LEFT if row.status == MemberStatus.LEFT else self.HELD
+            self.holders[hash(("username", row.username_key))] = state
+            if row.email_key:
+                self.holders[hash(("email", row.email_key))] = state
+
+    def concerns(self, row: ValidRow) -> bool:
+        """True if an earlier row would have given or taken a key that this row contains."""
+        names = ("username", row.username_key), ("email", row.email_key)
+        return any(hash(name) in self.holders for name in names)
 
 
 def _moves(change: Change) -> bool:

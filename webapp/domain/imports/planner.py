@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import func, select
@@ -48,29 +49,104 @@ def plan(
     `imagined` is the result of a dry run's earlier rows. With `strict`, an unavailable email is an error, not a
     warning. Three queries, and one more if a member who has left gives up a username.
     """
-    return _Planner(rows, imagined, postpone, strict).plan()
+    known = _known(rows)
+    if imagined is not None:
+        known |= {key: member for key, member in imagined.former.items() if key in known}
+    related = _related(rows, known, imagined)
+    result = Plan()
+    if related:
+        result = _Planner(rows, known, related, imagined, postpone, strict).plan()
+    for row in rows:
+        if row.external_id not in related:
+            _plan_alone(row, known.get(row.external_id), result)
+    return result
+
+
+def plan_new(rows: list[ValidRow]) -> Plan | None:
+    """Plan the rows as new members, without a query; None if some of them can't be independent of each other."""
+    usernames = {row.username_key for row in rows}
+    emails = [row.email_key for row in rows if row.email_key]
+    distinct = len(usernames) == len(rows) and len(set(emails)) == len(emails)
+    if not distinct or "" in usernames or any(map(_is_unusual, rows)):
+        return None
+    return Plan(new=rows)
+
+
+def _plan_alone(row: ValidRow, member: ExistingMember | None, result: Plan) -> None:
+    """Plan a row that concerns no other."""
+    if member is None:
+        result.new.append(row)
+        result.outcomes[row.line] = "created"
+    elif _adds_nothing(row, member):
+        result.unchanged += 1
+        result.outcomes[row.line] = "unchanged"
+    else:
+        result.changes.append(Change(row.line, member, merged(row, member)))
+        result.outcomes[row.line] = "updated"
+
+
+def _related(
+    rows: list[ValidRow], known: Mapping[str, ExistingMember], imagined: DryRunState | None
+) -> set[str]:
+    """Return the IDs of rows and members that must be planned together.
+
+    These want a username or email that another one has or wants, too. Rows that change these or have warnings count as
+    related, too: they are few.
+    """
+    related = {row.external_id for row in rows if not _is_simple(row, known.get(row.external_id))}
+    if imagined is not None and imagined.holders:
+        related |= {row.external_id for row in rows if imagined.concerns(row)}
+    users = {member.username_key: who for who, member in known.items()}
+    emails = {member.email_key: who for who, member in known.items()}
+    for row in rows:
+        who = row.external_id
+        if row.username_key and (other := users.setdefault(row.username_key, who)) != who:
+            related |= {who, other}
+        if row.email_key and (other := emails.setdefault(row.email_key, who)) != who:
+            related |= {who, other}
+    return related
+
+
+def _is_simple(row: ValidRow, member: ExistingMember | None) -> bool:
+    if _is_unusual(row):
+        return False
+    if member is None:
+        return bool(row.username_key)
+    return row.username in ("", member.username) and row.email in ("", member.email)
+
+
+def _is_unusual(row: ValidRow) -> bool:
+    return bool(row.warnings or row.doubts or row.hints or row.cleared)
+
+
+def _adds_nothing(row: ValidRow, member: ExistingMember) -> bool:
+    """True if a row that changes neither username nor email changes nothing else."""
+    return (
+        row.name in ("", member.name)
+        and (row.status is None or row.status == member.status)
+        and (row.joined is None or row.joined.names(member.joined_at))
+    )
 
 
 class _Planner:
-    """A chunk of rows and the members it affects, both by ID."""
+    """The related rows of a chunk and the members they affect, both by ID."""
 
     def __init__(
         self,
         rows: list[ValidRow],
+        known: Mapping[str, ExistingMember],
+        related: set[str],
         imagined: DryRunState | None,
         postpone: Postpone | None,
         strict: bool,
     ) -> None:
-        self.rows = rows
+        self.rows = [row for row in rows if row.external_id in related]
+        self.usernames_in_chunk = {row.username_key for row in rows}
+        self.known = {who: member for who, member in known.items() if who in related}
         self.imagined = imagined
         self.postpone = postpone
         self.strict = strict
         self.result = Plan()
-        self.known = _known(rows)
-        if imagined is not None:
-            self.known |= {
-                key: member for key, member in imagined.former.items() if key in self.known
-            }
         self.targets: dict[str, ExistingMember] = {}
         self.usernames, self.emails = (Claims(self._held(*names)) for names in KEYS)
         self.postponed_members: set[str] = set()
@@ -82,7 +158,7 @@ class _Planner:
             if faults := self._faults(row, member):
                 self.result.problems[row.line] = faults
             else:
-                target = _merged(row, member)
+                target = merged(row, member)
                 self.targets[row.external_id] = target
                 new, renamed = member is None, member and member.username != target.username
                 self.result.warnings[row.line] = [
@@ -310,7 +386,7 @@ class _Planner:
                 select(Member.username_key).where(in_array(Member.username_key, keys))
             )
         )
-        used |= {member.username_key for member in self.targets.values()}
+        used |= {member.username_key for member in self.targets.values()} | self.usernames_in_chunk
         for who, taker in self.former.items():
             member = self.targets.get(who) or self.known[who]
             name = marked[who]
@@ -363,7 +439,7 @@ def _former(member: ExistingMember, more: str = "") -> str:
 
 
 def _known(rows: list[ValidRow]) -> dict[str, ExistingMember]:
-    """Return the members that the rows affect, by ID; three queries."""
+    """Return the members that the rows affect, by ID; a query per column, without what an earlier one has found."""
     columns = (
         Member.id,
         Member.external_id,
@@ -376,23 +452,25 @@ def _known(rows: list[ValidRow]) -> dict[str, ExistingMember]:
         Member.status,
     )
     known: dict[str, ExistingMember] = {}
-    for column, values in (
-        (Member.external_id, {row.external_id for row in rows}),
-        (Member.username_key, {row.username_key for row in rows if row.username_key}),
-        (Member.email_key, {row.email_key for row in rows if row.email_key}),
-    ):
+
+    def find(column: Any, values: set[str]) -> None:
         if values:
             found = db.session.execute(select(*columns).where(in_array(column, sorted(values))))
             known.update((row[1], ExistingMember(*row)) for row in found)
+
+    find(Member.external_id, {row.external_id for row in rows})
+    usernames = {member.username_key for member in known.values()}
+    find(Member.username_key, {row.username_key for row in rows} - usernames - {""})
+    emails = {member.email_key for member in known.values()}
+    find(Member.email_key, {row.email_key for row in rows} - emails - {""})
     return known
 
 
-def _merged(row: ValidRow, member: ExistingMember | None) -> ExistingMember:
+def merged(row: ValidRow, member: ExistingMember | None) -> ExistingMember:
     if member is None:
-        at = row.joined.at if row.joined else None
         names = row.username, row.username_key, row.email, row.email_key, row.name
         return ExistingMember(
-            None, row.external_id, *names, at, str(row.status or MemberStatus.ACTIVE)
+            None, row.external_id, *names, row.joined_at, str(row.status or MemberStatus.ACTIVE)
         )
     joined = row.joined
     doubtful = any(doubt.field == "username" for doubt in row.doubts)

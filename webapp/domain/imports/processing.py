@@ -24,7 +24,14 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.imports import columns as member_columns
 from webapp.domain.imports import import_rows, imports
 from webapp.domain.imports.import_rows import ImportProgress
-from webapp.domain.imports.plan import Change, DryRunState, ExistingMember, ImportRow, RowError
+from webapp.domain.imports.plan import (
+    Change,
+    DryRunState,
+    ExistingMember,
+    ImportRow,
+    RowError,
+    ValidRow,
+)
 from webapp.domain.normalization import searchable
 from webapp.messages import Message
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, MemberStatus, Origin, Staff
@@ -34,8 +41,8 @@ CLAIMS = 5  # of an import, without progress
 REFUSED = RowError("", Message("imports.row_refused"))
 EXAMPLES = 200  # created and changed rows that a dry run stores to show
 
-Rows = list[tuple[ImportRow, list[str]]]  # with their original cells
-File = Iterator[tuple[ImportRow, list[str]]]
+Rows = list[tuple[ImportRow | ValidRow, list[str]]]  # with their original cells
+File = Iterator[tuple[ImportRow | ValidRow, list[str]]]
 
 
 @dataclass
@@ -43,7 +50,9 @@ class ImportReader:
     rows: File
     seen: set[int] = field(default_factory=set)
     imagined: DryRunState | None = None
-    postponed: dict[str, tuple[ImportRow, list[str]]] = field(default_factory=dict)  # by ID
+    postponed: dict[str, tuple[ImportRow | ValidRow, list[str]]] = field(
+        default_factory=dict
+    )  # by ID
     last: bool = False  # whether the last rows returned were postponed ones
 
     def next(self, number: int) -> Rows:
@@ -111,7 +120,7 @@ def _postponed(import_id: int) -> Select[int]:
     return select(MemberImportRow.line).where(of_this, MemberImportRow.kind == RowKind.LATER)
 
 
-def _with_first(first: tuple[ImportRow, list[str]], rest: File) -> File:
+def _with_first(first: tuple[ImportRow | ValidRow, list[str]], rest: File) -> File:
     yield first
     yield from rest
 

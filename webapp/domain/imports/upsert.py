@@ -22,6 +22,14 @@ from webapp.domain.webhooks import outbox
 from webapp.messages import Message
 from webapp.models import Member, MemberStatus, MemberWord, WebhookEvent
 
+VALUES = (
+    *("username", "username_key", "email", "email_key"),
+    *("name", "status", "joined_at", "updated_at"),
+)
+"""The columns of a member that an import writes."""
+NEW_VALUES = tuple(f"new_{name}" for name in VALUES)
+
+WORD = ("word", "member_id")
 ERASED = RowError("external_id", Message("imports.erased"))
 
 
@@ -32,14 +40,24 @@ def write(rows: list[ValidRow], actor: Actor, postpone: Postpone | None, *, stri
     """
     lock_shared()
     made = _plan_and_lock(rows, postpone, strict)
+    _carry_out(made, actor)
+    return made
+
+
+def write_new(made: Plan, actor: Actor) -> None:
+    """Create the members of a plan that changes none. Raises IntegrityError if there is one with the same key."""
+    lock_shared()
+    _carry_out(made, actor)
+
+
+def _carry_out(made: Plan, actor: Actor) -> None:
     changed = _changed(made)
     created = [change.after for change in made.changes if not change.before]
     _release(changed, created)
     _update(changed, actor)
-    _insert(created, actor)
-    _write_words(changed, created)
-    _record(made, created, actor)
-    return made
+    new_ids = _insert([*made.new, *created], actor)
+    _write_words(changed)
+    _record(made, new_ids, actor)
 
 
 def _plan_and_lock(rows: list[ValidRow], postpone: Postpone | None, strict: bool) -> Plan:
@@ -61,13 +79,11 @@ def _changed(made: Plan) -> list[Change]:
     return [change for change in [*made.changes, *made.renamed] if change.before]
 
 
-def _record(made: Plan, created: list[ExistingMember], actor: Actor) -> None:
+def _record(made: Plan, created: list[int], actor: Actor) -> None:
     """Queue rule candidates, and write events and audit log entries for the written members."""
     updated = [change.after for change in made.changes if change.before]
-    candidates.note_new_members(
-        [member.id for member in (*created, *updated) if member.id], actor.at
-    )
-    outbox.emit(WebhookEvent.MEMBER_CREATED, _ids(created), actor.at)
+    candidates.note_new_members(created + _ids(updated), actor.at)
+    outbox.emit(WebhookEvent.MEMBER_CREATED, created, actor.at)
     changed = [change.after for change in _changed(made)]
     outbox.emit(WebhookEvent.MEMBER_CHANGED, _ids(changed), actor.at)
     moved = made.status_changes
@@ -94,32 +110,37 @@ def _ids(members: Iterable[ExistingMember]) -> list[int]:
     return sorted({member.id for member in members if member.id})
 
 
-def _insert(created: list[ExistingMember], actor: Actor) -> None:
-    if created:
-        ids = reserve(Member, len(created))
-        for member, member_id in zip(created, ids, strict=True):
-            member.id = member_id
-        keys = [{"id": member.id, "external_id": member.external_id} for member in created]
-        insert_many(
-            Member,
-            [row | _columns(member, actor) for row, member in zip(keys, created, strict=True)],
-        )
+def _insert(created: list[ValidRow | ExistingMember], actor: Actor) -> list[int]:
+    """Insert members with the words of their names; return their IDs."""
+    if not created:
+        return []
+    ids = reserve(Member, len(created))
+    rows = [
+        (member_id, member.external_id, *_values(member, actor))
+        for member_id, member in zip(ids, created, strict=True)
+    ]
+    insert_many(Member, ("id", "external_id", *VALUES), rows)
+    names = ((member_id, member.name) for member_id, member in zip(ids, created, strict=True))
+    insert_many(MemberWord, WORD, word_rows(names))
+    return ids
 
 
-def _write_words(changed: list[Change], created: list[ExistingMember]) -> None:
+def _write_words(changed: list[Change]) -> None:
+    """Replace the words of members with another name."""
     renamed = [
-        change.after
+        (change.after.id or 0, change.after.name)
         for change in changed
         if change.before and change.before.name != change.after.name
     ]
     if renamed:
-        ids = [member.id for member in renamed if member.id]
+        ids = [member_id for member_id, _ in renamed]
         execute_rowcount(delete(MemberWord).where(in_array(MemberWord.member_id, ids)))
-    insert_many(MemberWord, [row for member in [*created, *renamed] for row in word_rows(member)])
+        insert_many(MemberWord, WORD, word_rows(renamed))
 
 
-def word_rows(member: ExistingMember | Member) -> list[dict[str, Any]]:
-    return [{"word": word, "member_id": member.id} for word in name_words(member.name)]
+def word_rows(names: Iterable[tuple[int, str]]) -> list[tuple[str, int]]:
+    """Return the words of members' names, given by ID, as the rows of MemberWord."""
+    return [(word, member_id) for member_id, name in names for word in name_words(name)]
 
 
 def _lock(member_ids: list[int]) -> set[int]:
@@ -160,26 +181,26 @@ def _update(changed: list[Change], actor: Actor) -> None:
         return
     rows = [
         {"member_id": change.after.id}
-        | {f"new_{name}": value for name, value in _columns(change.after, actor).items()}
+        | dict(zip(NEW_VALUES, _values(change.after, actor), strict=True))
         for change in changed
     ]
-    names = _columns(changed[0].after, actor)
     db.session.connection().execute(
         update(Member)
         .where(Member.id == bindparam("member_id"))
-        .values({name: bindparam(f"new_{name}") for name in names}),
+        .values(dict(zip(VALUES, map(bindparam, NEW_VALUES), strict=True))),
         rows,
     )
 
 
-def _columns(member: ExistingMember, actor: Actor) -> dict[str, Any]:
-    return {
-        "username": member.username,
-        "username_key": member.username_key,
-        "email": member.email or None,
-        "email_key": member.email_key or None,
-        "name": member.name,
-        "status": str(member.status),
-        "joined_at": member.joined_at or actor.at,
-        "updated_at": actor.at,
-    }
+def _values(member: ValidRow | ExistingMember, actor: Actor) -> tuple[Any, ...]:
+    """Return a member's VALUES."""
+    return (
+        member.username,
+        member.username_key,
+        member.email or None,
+        member.email_key or None,
+        member.name,
+        str(member.status or MemberStatus.ACTIVE),
+        member.joined_at or actor.at,
+        actor.at,
+    )
