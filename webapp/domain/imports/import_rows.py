@@ -20,6 +20,7 @@ from webapp.domain.csv_files.cell_checks import invisible
 from webapp.domain.csv_files.cell_values import usable_email
 from webapp.domain.csv_files.spreadsheet_hints import hint, shortened
 from webapp.domain.imports import planner, upsert
+from webapp.domain.imports.hash_table import HashTable
 from webapp.domain.imports.plain_rows import STATUSES
 from webapp.domain.imports.plan import Change, DryRunState, ImportRow, Plan, RowError, ValidRow
 from webapp.domain.imports.planner import Postpone
@@ -58,7 +59,7 @@ class ImportProgress:
     warned: int = 0
     warnings: dict[int, list[RowError]] = field(default_factory=dict)  # of the first rows with any
     without: Counter[str] = field(default_factory=Counter)  # rows imported without this field
-    seen: set[int] = field(default_factory=set)  # hashes of IDs: a million must fit in memory
+    seen: HashTable = field(default_factory=HashTable)  # IDs
     postponed: list[ValidRow] = field(default_factory=list)  # for `import_postponed`
     awaited: set[str] = field(default_factory=set)  # IDs of all postponed rows
     outcomes: dict[int, str] | None = None  # created, updated or unchanged, by line, if requested
@@ -69,7 +70,7 @@ class ImportProgress:
 
     def may_come(self, external_id: str) -> bool:
         """True if a row that isn't processed yet may change the member with this ID."""
-        return hash(external_id) not in self.seen or external_id in self.awaited
+        return external_id not in self.seen or external_id in self.awaited
 
     def leave_out(self, line: int, faults: list[RowError]) -> None:
         """Count a skipped row; keep the errors of the first thousand."""
@@ -235,15 +236,10 @@ def valid_rows(
     """
     for row in chunk:
         sound = row if isinstance(row, ValidRow) else _validate(row, done.strict)
-        if isinstance(sound, ValidRow) and not again:
-            key = hash(sound.external_id)
-            if key in done.seen:
-                again_in_file = message("imports.id_twice", id=shown(sound.external_id))
-                twice = RowError("external_id", again_in_file)
-                sound = [
-                    next((doubt for doubt in sound.doubts if doubt.field == twice.field), twice)
-                ]
-            done.seen.add(key)
+        if isinstance(sound, ValidRow) and not again and not done.seen.put(sound.external_id):
+            again_in_file = message("imports.id_twice", id=shown(sound.external_id))
+            twice = RowError("external_id", again_in_file)
+            sound = [next((doubt for doubt in sound.doubts if doubt.field == twice.field), twice)]
         if isinstance(sound, ValidRow):
             yield sound
         else:

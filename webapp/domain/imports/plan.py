@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from webapp.domain.dates import ParsedMoment
+from webapp.domain.imports.hash_table import HashTable
 from webapp.messages import Message
 from webapp.models import MemberStatus
 
@@ -112,9 +113,11 @@ class Plan:
 
 @dataclass
 class DryRunState:
-    """State that a dry run would have reached: the holder of each key, by its hash, for later rows."""
+    """State that a dry run would have reached: for each kind of key who holds it, for later rows."""
 
-    holders: dict[int, int] = field(default_factory=dict)
+    holders: dict[str, HashTable] = field(
+        default_factory=lambda: {label: HashTable() for label, _ in KEYS}
+    )
     former: dict[str, ExistingMember] = field(default_factory=dict)  # would have lost their names
 
     FREE, HELD, LEFT = 0, 1, 2  # LEFT: held by a member who has left
@@ -125,23 +128,18 @@ class DryRunState:
         for change in changes:
             for label, key in KEYS:
                 if change.before and (old := getattr(change.before, key)):
-                    self.holders[hash((label, old))] = self.FREE
-        for change in changes:
-            left = change.after.status == MemberStatus.LEFT
+                    self.holders[label].put(old, self.FREE)
+        members: list[ExistingMember | ValidRow] = [change.after for change in changes]
+        for member in members + plan.new:
+            state = self.LEFT if member.status == MemberStatus.LEFT else self.HELD
             for label, key in KEYS:
-                if new := getattr(change.after, key):
-                    self.holders[hash((label, new))] = self.LEFT if left else self.HELD
+                if new := getattr(member, key):
+                    self.holders[label].put(new, state)
         self.former |= {change.after.external_id: change.after for change in plan.renamed}
-        for row in plan.new:
-            state = self.LEFT if row.status == MemberStatus.LEFT else self.HELD
-            self.holders[hash(("username", row.username_key))] = state
-            if row.email_key:
-                self.holders[hash(("email", row.email_key))] = state
 
     def concerns(self, row: ValidRow) -> bool:
         """True if an earlier row would have given or taken a key that this row contains."""
-        names = ("username", row.username_key), ("email", row.email_key)
-        return any(hash(name) in self.holders for name in names)
+        return any(getattr(row, key) in self.holders[label] for label, key in KEYS)
 
 
 def _moves(change: Change) -> bool:

@@ -94,7 +94,7 @@ def _related(
     related, too: they are few.
     """
     related = {row.external_id for row in rows if not _is_simple(row, known.get(row.external_id))}
-    if imagined is not None and imagined.holders:
+    if imagined is not None:
         related |= {row.external_id for row in rows if imagined.concerns(row)}
     users = {member.username_key: who for who, member in known.items()}
     emails = {member.email_key: who for who, member in known.items()}
@@ -183,7 +183,7 @@ class _Planner:
         if self.imagined is None:
             return held
         for value in {getattr(row, key) for row in self.rows} - {""}:
-            now = self.imagined.holders.get(hash((label, value)))
+            now = self.imagined.holders[label].get(value)
             if now == DryRunState.FREE:
                 held.pop(value, None)
             elif now is not None:
@@ -314,7 +314,7 @@ class _Planner:
     def _has_left(self, holder: str, key: str) -> bool:
         """True if the holder of a username has left at the end of the file, as far as known."""
         if holder == EARLIER:
-            state = self.imagined.holders.get(hash(("username", key))) if self.imagined else None
+            state = self.imagined.holders["username"].get(key) if self.imagined else None
             return state == DryRunState.LEFT
         if holder in self.usernames.open:
             return False

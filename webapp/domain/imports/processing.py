@@ -23,6 +23,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.imports import columns as member_columns
 from webapp.domain.imports import import_rows, imports
+from webapp.domain.imports.hash_table import HashTable
 from webapp.domain.imports.import_rows import ImportProgress
 from webapp.domain.imports.plan import (
     Change,
@@ -48,7 +49,7 @@ File = Iterator[tuple[ImportRow | ValidRow, list[str]]]
 @dataclass
 class ImportReader:
     rows: File
-    seen: set[int] = field(default_factory=set)
+    seen: HashTable = field(default_factory=HashTable)
     imagined: DryRunState | None = None
     postponed: dict[str, tuple[ImportRow | ValidRow, list[str]]] = field(
         default_factory=dict
@@ -149,7 +150,7 @@ def take(
         updated=import_.changed,
         unchanged=import_.unchanged,
         bad=import_.bad,
-        seen=reader.seen if reader.imagined is not None else set(reader.seen),
+        seen=reader.seen if reader.imagined is not None else reader.seen.copy(),
         awaited=set(reader.postponed),
         imagined=reader.imagined,
         examples=EXAMPLES if reader.imagined is not None else 0,
