@@ -11,14 +11,13 @@ from flask import Flask
 from sqlalchemy import insert, select
 
 from webapp.database import Base, db
-from webapp.database.bulk import insert_many
 from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, runs
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.imports import imports
-from webapp.domain.imports.upsert import WORD, word_rows
+from webapp.domain.imports.upsert import insert_words
 from webapp.domain.normalization import fold
-from webapp.models import Award, Badge, Batch, Member, MemberWord, Origin, Quest, Role, Staff
+from webapp.models import Award, Badge, Batch, Member, Origin, Quest, Role, Staff
 from webapp.transaction import transaction
 
 T = TypeVar("T", bound=Base)
@@ -58,7 +57,7 @@ class Make:
         }
         made = self._keep(Member(**values))
         with self.app.app_context(), transaction():
-            insert_many(MemberWord, WORD, word_rows([(made.id, made.name)]))
+            insert_words([(made.id, made.name)])
         return made
 
     def members(self, number: int, prefix: str = "user") -> list[int]:

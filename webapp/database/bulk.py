@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -26,38 +26,38 @@ def reserve(table: type[Base], number: int) -> list[int]:
     return list(range(last + 1, last + 1 + number))
 
 
-def insert_many(table: type[Base], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows of values for the named columns: COPY on PostgreSQL, a prepared INSERT on SQLite.
+def insert_many(table: type[Base], columns: Mapping[str, Sequence[Any]]) -> None:
+    """Insert rows, given by column: COPY on PostgreSQL, a prepared INSERT on SQLite.
 
     Values are plain strings, numbers and datetimes. Raises IntegrityError.
     """
-    if not rows:
+    if not any(columns.values()):
         return
-    listed = ", ".join(f'"{name}"' for name in names)
+    listed = ", ".join(f'"{name}"' for name in columns)
     connection = db.session.connection()
     if dialect_name() != "postgresql":
-        marks = ", ".join("?" for _ in names)
-        kinds = [table.__table__.c[name].type for name in names]
+        marks = ", ".join("?" for _ in columns)
+        kinds = table.__table__.c
+        converted = [_driver_values(kinds[name].type, columns[name]) for name in columns]
         connection.exec_driver_sql(
             f"INSERT INTO {table.__tablename__} ({listed}) VALUES ({marks})",
-            _driver_rows(kinds, rows),
+            list(zip(*converted, strict=True)),
         )
         return
     driver: Any = connection.connection.driver_connection
     try:
         with driver.cursor().copy(f"COPY {table.__tablename__} ({listed}) FROM STDIN") as copy:
-            for row in rows:
+            for row in zip(*columns.values(), strict=True):
                 copy.write_row(row)
     except connection.dialect.loaded_dbapi.IntegrityError as problem:
         raise IntegrityError(None, None, problem) from problem
 
 
-def _driver_rows(kinds: list[TypeEngine[Any]], rows: Sequence[Sequence[Any]]) -> list[Any]:
-    """Convert rows to the driver's types; converts a repeated value once."""
+def _driver_values(kind: TypeEngine[Any], values: Sequence[Any]) -> Sequence[Any]:
+    """Convert values to the driver's type; converts a repeated one once."""
     dialect = db.engine.dialect
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-    for place, kind in enumerate(kinds):
-        if bind := kind.dialect_impl(dialect).bind_processor(dialect):
-            made = {value: bind(value) for value in set(columns[place])}
-            columns[place] = [made[value] for value in columns[place]]
-    return list(zip(*columns, strict=True))
+    bind = kind.dialect_impl(dialect).bind_processor(dialect)
+    if bind is None:
+        return values
+    made = {value: bind(value) for value in set(values)}
+    return [made[value] for value in values]

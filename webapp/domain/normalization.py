@@ -70,6 +70,8 @@ def name_words(name: str) -> list[str]:
     Jean-Luc by `luc`. Never raises.
     """
     words: dict[str, None] = {}
+    if len(name) <= WORD_LENGTH and name.isascii() and name.replace(" ", "").isalnum():
+        return list(dict.fromkeys(name.lower().split()))[:MAX_WORDS]  # the usual case
     for word in _words(name):
         for key in (word, *_PARTS.findall(word)):
             words.setdefault(key[:WORD_LENGTH])

@@ -9,7 +9,6 @@ from sqlalchemy import exists, func, insert, select
 
 from webapp.database import db
 from webapp.database.arrays import json_rows
-from webapp.database.bulk import insert_many
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.award_insert import insert_awards
@@ -18,7 +17,7 @@ from webapp.domain.demo.catalogue import BADGES
 from webapp.domain.demo.example import example_file
 from webapp.domain.demo.history import BatchStory, DemoMember, History
 from webapp.domain.demo.people import SEED, people
-from webapp.domain.imports.upsert import WORD, word_rows
+from webapp.domain.imports.upsert import insert_words
 from webapp.domain.normalization import fold
 from webapp.domain.staff import accounts as staff_accounts
 from webapp.models import (
@@ -29,7 +28,6 @@ from webapp.models import (
     BatchStatus,
     Entry,
     Member,
-    MemberWord,
     Origin,
     Outcome,
     Quest,
@@ -70,7 +68,7 @@ def make(passwords: dict[Role, str], actor: Actor) -> None:
     _insert(Member, people(MEMBERS, actor.at))
     quests = _badges(actor)
     named = db.session.execute(select(Member.id, Member.name))
-    insert_many(MemberWord, WORD, word_rows((member.id, member.name) for member in named))
+    insert_words((member.id, member.name) for member in named)
     rows = db.session.execute(
         select(Member.id, Member.status, Member.joined_at).order_by(Member.joined_at, Member.id)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import String, bindparam, cast, delete, literal, select, update
@@ -22,14 +22,6 @@ from webapp.domain.webhooks import outbox
 from webapp.messages import Message
 from webapp.models import Member, MemberStatus, MemberWord, WebhookEvent
 
-VALUES = (
-    *("username", "username_key", "email", "email_key"),
-    *("name", "status", "joined_at", "updated_at"),
-)
-"""The columns of a member that an import writes."""
-NEW_VALUES = tuple(f"new_{name}" for name in VALUES)
-
-WORD = ("word", "member_id")
 ERASED = RowError("external_id", Message("imports.erased"))
 
 
@@ -115,13 +107,12 @@ def _insert(created: list[ValidRow | ExistingMember], actor: Actor) -> list[int]
     if not created:
         return []
     ids = reserve(Member, len(created))
-    rows = [
-        (member_id, member.external_id, *_values(member, actor))
-        for member_id, member in zip(ids, created, strict=True)
-    ]
-    insert_many(Member, ("id", "external_id", *VALUES), rows)
-    names = ((member_id, member.name) for member_id, member in zip(ids, created, strict=True))
-    insert_many(MemberWord, WORD, word_rows(names))
+    keys: dict[str, list[Any]] = {
+        "id": ids,
+        "external_id": [member.external_id for member in created],
+    }
+    insert_many(Member, keys | _columns(created, actor))
+    insert_words(zip(ids, (member.name for member in created), strict=True))
     return ids
 
 
@@ -135,12 +126,14 @@ def _write_words(changed: list[Change]) -> None:
     if renamed:
         ids = [member_id for member_id, _ in renamed]
         execute_rowcount(delete(MemberWord).where(in_array(MemberWord.member_id, ids)))
-        insert_many(MemberWord, WORD, word_rows(renamed))
+        insert_words(renamed)
 
 
-def word_rows(names: Iterable[tuple[int, str]]) -> list[tuple[str, int]]:
-    """Return the words of members' names, given by ID, as the rows of MemberWord."""
-    return [(word, member_id) for member_id, name in names for word in name_words(name)]
+def insert_words(names: Iterable[tuple[int, str]]) -> None:
+    """Insert the words of members' names, given with the members' IDs."""
+    rows = [(word, member_id) for member_id, name in names for word in name_words(name)]
+    words, ids = zip(*rows, strict=True) if rows else ((), ())
+    insert_many(MemberWord, {"word": words, "member_id": ids})
 
 
 def _lock(member_ids: list[int]) -> set[int]:
@@ -179,28 +172,27 @@ def _release(changed: list[Change], created: list[ExistingMember]) -> None:
 def _update(changed: list[Change], actor: Actor) -> None:
     if not changed:
         return
-    rows = [
-        {"member_id": change.after.id}
-        | dict(zip(NEW_VALUES, _values(change.after, actor), strict=True))
-        for change in changed
-    ]
+    columns = _columns([change.after for change in changed], actor)
+    ids = [change.after.id for change in changed]
+    named = {"member_id": ids} | {f"new_{name}": values for name, values in columns.items()}
     db.session.connection().execute(
         update(Member)
         .where(Member.id == bindparam("member_id"))
-        .values(dict(zip(VALUES, map(bindparam, NEW_VALUES), strict=True))),
-        rows,
+        .values({name: bindparam(f"new_{name}") for name in columns}),
+        [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)],
     )
 
 
-def _values(member: ValidRow | ExistingMember, actor: Actor) -> tuple[Any, ...]:
-    """Return a member's VALUES."""
-    return (
-        member.username,
-        member.username_key,
-        member.email or None,
-        member.email_key or None,
-        member.name,
-        str(member.status or MemberStatus.ACTIVE),
-        member.joined_at or actor.at,
-        actor.at,
-    )
+def _columns(members: Sequence[ValidRow | ExistingMember], actor: Actor) -> dict[str, list[Any]]:
+    """Return the values that an import writes, by column."""
+    active, at = MemberStatus.ACTIVE, actor.at
+    return {
+        "username": [member.username for member in members],
+        "username_key": [member.username_key for member in members],
+        "email": [member.email or None for member in members],
+        "email_key": [member.email_key or None for member in members],
+        "name": [member.name for member in members],
+        "status": [str(member.status or active) for member in members],
+        "joined_at": [member.joined_at or at for member in members],
+        "updated_at": [at] * len(members),
+    }
