@@ -41,7 +41,7 @@ def rows(console: Console, number: int) -> list[tuple[str, str, str]]:
         finally:
             floor.close()
         told = []
-        for label, goal in (("", "3 x"), (", the same file again", "")):
+        for label, goal in (("", "2.5 x"), (", the same file again", "")):
             seconds, peak = run(console, path)
             value = f"{number / seconds:,.0f} rows/s, {seconds / loaded:.2f} x, {peak:.0f} MB"
             told.append((f"Import of {number:,} members{label}: rate, floor, peak", value, goal))
