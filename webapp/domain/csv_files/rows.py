@@ -30,7 +30,7 @@ def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
     rows: list[Row] = []
     read = filled = 0
     above = shape.below - 1 - shape.records.line_num
-    for number, block in read_blocks(shape.records, above, shape):
+    for number, block in _read_blocks(shape.records, above, shape):
         read += number
         filled += len(block)
         rows += block[: max_rows - len(rows)]
@@ -41,13 +41,11 @@ def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
     return rows, read - filled
 
 
-def read_blocks(
-    records: Records, above: int, shape: Shape, encoding: str = ""
-) -> Iterator[tuple[int, list[Row]]]:
+def _read_blocks(records: Records, above: int, shape: Shape) -> Iterator[tuple[int, list[Row]]]:
     """Yield the number of records in each block, and their rows without blank ones.
 
-    `above` is the number of lines above those that `records` counts. Raises DomainError at a record that can't be read
-    or decoded, after all rows above it.
+    `above` is the number of lines above those that `records` counts. Raises DomainError at a record that can't be read,
+    after all rows above it.
     """
     problem: DomainError | None = None
     begin = above + records.line_num + 1
@@ -63,10 +61,6 @@ def read_blocks(
                     break
         except csv.Error as error:
             problem = unreadable(error, begin, above + records.line_num)
-        except UnicodeDecodeError:
-            problem = DomainError(
-                "csv_files.wrong_encoding_after", encoding=encoding, line=begin - 1
-            )
         if block:
             yield len(block), rows_of(lines, block, shape)
         elif problem is None:
