@@ -110,12 +110,14 @@ class Bench:
         with self.worker.app_context():
             began = time.perf_counter()
             with transaction():
-                processing.claim(batch_id, "bench", 60, settings.chunk_size, self.actor().at)
+                claimed = processing.claim(
+                    batch_id, "bench", 60, settings.chunk_size, self.actor().at
+                )
             more: bool | None = True
             while more:
                 with transaction():
                     more = processing.process_chunk(
-                        batch_id, "bench", 60, chunk or settings.chunk_size, self.actor().at
+                        claimed, chunk or settings.chunk_size, self.actor().at
                     )
             taken = time.perf_counter() - began
             assert drafts.get(batch_id).published == self.batch_size
@@ -126,11 +128,11 @@ class Bench:
         batch_id = self.published(self.quest(), size)
         with self.console.app.app_context():
             with transaction():
-                processing.claim(batch_id, "bench", 60, size, self.actor().at)
+                claimed = processing.claim(batch_id, "bench", 60, size, self.actor().at)
             with statements() as counted, transaction():
-                processing.process_chunk(batch_id, "bench", 60, size, self.actor().at)
+                processing.process_chunk(claimed, size, self.actor().at)
             with transaction():
-                processing.process_chunk(batch_id, "bench", 60, size, self.actor().at)
+                processing.process_chunk(claimed, size, self.actor().at)
         return len(counted)
 
     def publish_to_published(self) -> float:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import uuid4
 
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
@@ -24,7 +24,13 @@ TURN = 1.0  # seconds that a job keeps the worker while others wait
 PAUSE = 0.005  # seconds
 SMALLER = 8  # divides the size of a rejected chunk
 
-T = TypeVar("T")
+
+class HasId(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+T = TypeVar("T", bound=HasId)
 # A job's steps: each `next` runs one or a few transactions. The yielded value says whether the slice may end
 # there while the worker continues; the end of the iterator means that nothing is left to do.
 Steps = Iterator[bool]
@@ -33,7 +39,7 @@ Steps = Iterator[bool]
 def run_slices(
     job: str,
     table: type[Lease],
-    row_id: int,
+    job_id: int,
     *,
     claim: Callable[[str, float, datetime], T | None],
     steps: Callable[[str, T], Steps],
@@ -42,20 +48,21 @@ def run_slices(
 ) -> None:
     """Lease a row and work on it for one slice; enqueue the job again if there is more to do.
 
-    If two jobs claim the same row, one gets it and the other returns. After a database error the lease expires, and
-    the clock enqueues the job again. Errors about `personal` rows may name a member, so only the kind of error is
-    logged.
+    `claim` returns the row, or what has its ID. If two jobs claim the same row, one gets it and the other returns.
+    After a database error the lease expires, and the clock enqueues the job again. Errors about `personal` rows may
+    name a member, so only the kind of error is logged.
     """
     owner = str(uuid4())
     with transaction():
         claimed = claim(owner, settings().lease_seconds, worker_actor().at)
+        row_id = claimed.id if claimed else 0
     if claimed is None:
         return
     try:
         if run_slice(steps(owner, claimed), others_wait):
             with transaction():
                 leases.release(table, row_id, owner)
-                job_queue.enqueue_after_commit(job, row_id)
+            job_queue.enqueue_unless_queued(job, job_id)
     except leases.LeaseLostError:
         return
     except SQLAlchemyError as problem:
@@ -66,7 +73,7 @@ def run_slices(
         log.error(
             "%s %s: slice failed (%s), will be re-queued",
             job,
-            row_id,
+            job_id,
             error,
             exc_info=not personal,
         )

@@ -10,7 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from jobs.context import job, settings, worker_actor
 from jobs.time_slice import Steps, run_slices, smaller_chunk
 from webapp.domain.batches import processing
-from webapp.models import Batch
+from webapp.domain.batches.ranges import ClaimedRange
+from webapp.infrastructure import job_queue
+from webapp.models import BatchRange
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -21,25 +23,30 @@ def unlock(batch_id: int) -> None:
     chunk = settings().chunk_size
     run_slices(
         "unlock",
-        Batch,
+        BatchRange,
         batch_id,
         claim=lambda owner, lease, at: processing.claim(batch_id, owner, lease, chunk, at),
-        steps=partial(_chunks, batch_id),
+        steps=lambda _, claimed: _chunks(claimed),
         others_wait=partial(processing.others_wait, batch_id),
     )
 
 
-def _chunks(batch_id: int, owner: str, singly: int) -> Steps:
-    chunk = settings().chunk_size
+def _chunks(claimed: ClaimedRange) -> Steps:
+    if claimed.shared:  # another worker, if there is one, takes another range
+        job_queue.enqueue_unless_queued("unlock", claimed.batch_id)
+    chunk, singly = settings().chunk_size, claimed.single_step_left
     number = 1 if singly else chunk
     more = True
     while more:
         try:
-            more = _step(batch_id, owner, number)
+            more = _step(claimed, number)
         except DBAPIError as problem:
             smaller = smaller_chunk(number, problem)
             log.warning(
-                "batch %s: database rejected %s entries: %s", batch_id, number, problem.orig
+                "batch %s: database rejected %s entries: %s",
+                claimed.batch_id,
+                number,
+                problem.orig,
             )
             number = smaller
         else:
@@ -49,10 +56,10 @@ def _chunks(batch_id: int, owner: str, singly: int) -> Steps:
             yield True
 
 
-def _step(batch_id: int, owner: str, number: int) -> bool:
-    lease, only = settings().lease_seconds, None
+def _step(claimed: ClaimedRange, number: int) -> bool:
+    only = None
     if number == 1:
         with transaction():
-            only = processing.count_attempt(batch_id, owner, lease)
+            only = processing.count_attempt(claimed)
     with transaction():
-        return processing.process_chunk(batch_id, owner, lease, number, worker_actor().at, only)
+        return processing.process_chunk(claimed, number, worker_actor().at, only)

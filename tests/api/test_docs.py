@@ -230,11 +230,11 @@ def _published(site: Site, environ: dict[str, str]) -> str:
     _post(environ, f"/batches/{batch}/publication", {})
     with site.app.app_context():
         with transaction():
-            processing.claim(int(batch), "test", 60, 500, datetime.now(UTC))
+            claimed = processing.claim(int(batch), "test", 60, 500, datetime.now(UTC))
         more: Any = True
         while more:
             with transaction():
-                more = processing.process_chunk(int(batch), "test", 60, 500, datetime.now(UTC))
+                more = processing.process_chunk(claimed, 500, datetime.now(UTC))
     return batch
 
 

@@ -14,6 +14,7 @@ from tests.faults.console import Console, await_, free_port
 from webapp.auth import staff_sessions as sessions
 from webapp.domain.actor import Actor
 from webapp.domain.batches import processing, runs
+from webapp.domain.batches.ranges import ClaimedRange
 from webapp.domain.staff import accounts
 from webapp.models import Origin, Role, Staff
 from webapp.transaction import transaction
@@ -28,6 +29,7 @@ class Site(Console):
     port = 0
     web: subprocess.Popen[bytes] | None = None
     people = count(1)
+    claimed: ClaimedRange
 
     @property
     def url(self) -> str:
@@ -84,12 +86,14 @@ class Site(Console):
     def hold(self, batch_id: int) -> None:
         """Lease a published batch as a worker does; `unlock` then decides as many entries as a test wants."""
         with self.app.app_context(), transaction():
-            assert processing.claim(batch_id, OWNER, 600, 500, self.actor().at) == 0
+            claimed = processing.claim(batch_id, OWNER, 600, 500, self.actor().at)
+            assert claimed
+            self.claimed = claimed
 
     def unlock(self, batch_id: int, number: int) -> bool:
         """Decide the next `number` entries of a held batch; False when it is finished."""
         with self.app.app_context(), transaction():
-            return processing.process_chunk(batch_id, OWNER, 600, number, self.actor().at)
+            return processing.process_chunk(self.claimed, number, self.actor().at)
 
 
 @cache

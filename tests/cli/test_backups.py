@@ -45,6 +45,7 @@ from webapp.models import (
     Award,
     Badge,
     Batch,
+    BatchRange,
     Origin,
     ProcessKind,
     Role,
@@ -596,12 +597,13 @@ def test_a_backup_written_at_revision_0017_restores_at_every_later_one(
     assert restored == sum(table["rows"] for table in content["tables"]) + 2
     with create_app(elsewhere).app_context():
         batch = db.session.scalars(select(Batch)).one()
-        assert (batch.failed_claims, batch.single_step_left, batch.last_error) == (
+        part = db.session.scalars(select(BatchRange)).one()
+        assert (part.failed_claims, part.single_step_left, part.last_error) == (
             2,
             3,
             "OperationalError: it was locked",
         )
-        assert (batch.lease_owner, batch.entry_count, batch.published, batch.errors) == (
+        assert (part.lease_owner, batch.entry_count, batch.published, batch.errors) == (
             None,
             20,
             1,

@@ -247,9 +247,7 @@ OLD_ROWS = (
     f"INSERT INTO sign_in_failures (id, account, address, at) VALUES (1, 'x', 'y', {MOMENT})",
 )
 NEW_ROWS = {
-    "SELECT entry_count, run_up_to_entry_id, failed_claims, single_step_left, last_error FROM batches": [
-        (2, 9, 3, 4, "locked")
-    ],
+    "SELECT entry_count, run_up_to_entry_id FROM batches": [(2, 9)],
     "SELECT id, outcome, reason_detail FROM entries ORDER BY id": [
         (8, "revoked_by_undo", ""),
         (9, "kept", "(awarded again since)"),

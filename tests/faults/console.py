@@ -27,7 +27,7 @@ from webapp.cli.database import upgrade
 from webapp.config import Settings, load
 from webapp.database import db
 from webapp.domain.batches import drafts
-from webapp.models import Award, Batch
+from webapp.models import Award, Batch, BatchRange
 
 T = TypeVar("T")
 
@@ -143,6 +143,11 @@ class Console:
 
     def batch(self, batch_id: int) -> Batch:
         return self.read(lambda: drafts.get(batch_id))
+
+    def owners(self, batch_id: int) -> list[str | None]:
+        """Who holds each range of a running batch."""
+        query = select(BatchRange.lease_owner).where(BatchRange.batch_id == batch_id)
+        return self.read(lambda: list(db.session.scalars(query.order_by(BatchRange.id))))
 
     def awards(self) -> int:
         """The number of active awards; fails if a member has two for one quest."""

@@ -25,7 +25,7 @@ def is_free(table: type[Lease]) -> ColumnElement[bool]:
 
 def acquire(
     table: type[T],
-    row_id: int,
+    row_id: int | ColumnElement[int],
     condition: ColumnElement[bool],
     owner: str,
     lease: float,
@@ -33,15 +33,16 @@ def acquire(
 ) -> T | None:
     """Lease a row for `lease` seconds if the condition holds; return it after the update, or None.
 
-    The condition must include `is_free`.
+    The condition must include `is_free`. `row_id` may be a subquery for one of several rows.
     """
     held = {"lease_owner": owner, "lease_until": from_now(lease)}
     return _update_if(table, row_id, condition, **held, **values)
 
 
-def renew(table: type[T], row_id: int, owner: str, lease: float) -> T:
+def renew(table: type[T], row_id: int, owner: str, lease: float, **values: Any) -> T:
     """Renew a lease and lock the row until the end of the transaction. Raises LeaseLostError."""
-    row = _update_if(table, row_id, table.lease_owner == owner, lease_until=from_now(lease))
+    held = table.lease_owner == owner
+    row = _update_if(table, row_id, held, lease_until=from_now(lease), **values)
     if row is None:
         raise LeaseLostError
     return row
@@ -57,7 +58,10 @@ def record_error(table: type[CountedLease], row_id: int, owner: str, error: str)
 
 
 def _update_if(
-    table: type[T], row_id: int, condition: ColumnElement[bool], **values: Any
+    table: type[T],
+    row_id: int | ColumnElement[int],
+    condition: ColumnElement[bool],
+    **values: Any,
 ) -> T | None:
     """Return the updated row, or None if the condition doesn't hold."""
     key: Any = table

@@ -135,6 +135,12 @@ def enqueue_missing(name: str, ids: list[int]) -> None:
                 _enqueue(bell, name, id_)
 
 
+def enqueue_unless_queued(name: str, id_: int) -> None:
+    """Enqueue a job unless one for the ID is in the queue. If Redis is unreachable, the scheduler enqueues it later."""
+    with suppress(QueueUnavailableError):
+        enqueue_missing(name, [id_])
+
+
 def clear(server: redis.Redis, name: str = QUEUE) -> None:
     """Empty a queue, because something in it can't be read; pending work is re-enqueued.
 

@@ -5,7 +5,7 @@ from webapp.models.api_key import ApiKey, IdempotentRequest
 from webapp.models.audit_event import AuditEvent, Origin
 from webapp.models.award import Award, AwardSource
 from webapp.models.badge import Badge, Quest
-from webapp.models.batch import Batch, BatchStatus, Entry, Outcome
+from webapp.models.batch import Batch, BatchRange, BatchStatus, Entry, Outcome
 from webapp.models.community import Community
 from webapp.models.event import ErasedMember, EventFeed, EventGroup
 from webapp.models.group_award import GroupAward
@@ -44,6 +44,7 @@ __all__ = [
     "AwardSource",
     "Badge",
     "Batch",
+    "BatchRange",
     "BatchStatus",
     "Community",
     "Condition",

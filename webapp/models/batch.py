@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String, Text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime, text_key
-from webapp.messages import message
+from webapp.messages import Message, message
 from webapp.models.badge import Quest
 from webapp.models.lease import CountedLease
 from webapp.models.member import Member
@@ -66,11 +66,11 @@ class Work(StrEnum):
     UNDO = "undo"
 
 
-class Batch(CountedLease, Base):
+class Batch(Base):
     """A named list of members to award one quest to.
 
     Each publish is a run over the undecided entries up to `run_up_to_entry_id`; status and counts are written in the
-    same transaction as the entries. A worker leases the run.
+    same transaction as the entries. Workers lease the run's ranges.
     """
 
     __tablename__ = "batches"
@@ -109,14 +109,19 @@ class Batch(CountedLease, Base):
     run_total: Mapped[int] = mapped_column(default=0, server_default="0")
     run_processed: Mapped[int] = mapped_column(default=0, server_default="0")
 
-    # Number of entries to decide one by one.
-    single_step_left: Mapped[int] = mapped_column(default=0, server_default="0")
-
     quest: Mapped[Quest | None] = relationship()
+    last_error: Mapped[str | None] = (
+        query_expression()
+    )  # of its ranges; only loaded where it is shown
 
     @property
     def status_label(self) -> str:
         return BatchStatus(self.status).label
+
+    @property
+    def error(self) -> str:
+        """The last failure of a running batch: the name of an exception, or a message from its code."""
+        return str(Message(self.last_error)) if self.last_error else ""
 
     @property
     def draft(self) -> bool:
@@ -178,6 +183,20 @@ class Batch(CountedLease, Base):
     def percent(self) -> int:
         """Progress of the run, 0 to 100; 100 only when everything is processed."""
         return 100 * self.run_processed // self.run_total if self.run_total else 100
+
+
+class BatchRange(CountedLease, Base):
+    """Part of a running batch's entries, for one worker at a time. Deleted when they are processed."""
+
+    __tablename__ = "batch_ranges"
+    __table_args__ = (Index("ix_batch_ranges_batch_id", "batch_id"), NO_ID_REUSE)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"))
+    first_entry_id: Mapped[int] = mapped_column(Id)
+    last_entry_id: Mapped[int] = mapped_column(Id)
+    # Number of entries to decide one by one.
+    single_step_left: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class Entry(Base):

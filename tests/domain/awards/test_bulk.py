@@ -19,6 +19,7 @@ from webapp.domain.awards import bulk, bulk_revocation
 from webapp.domain.awards.bulk import AwardItem, Status
 from webapp.domain.awards.bulk_revocation import RevocationItem
 from webapp.domain.batches import processing
+from webapp.domain.batches.ranges import ClaimedRange
 from webapp.domain.csv_files.rows import row_of
 from webapp.domain.dates import parse_moment
 from webapp.domain.errors import DomainError
@@ -82,15 +83,15 @@ def test_a_batch_and_a_call_with_the_same_members(app: Flask, make: Make) -> Non
         quest = make.quest("Passed", make.badge(f"Badge {round_}"))
         batch_id = make.batch(ids[::-1], quest, published=True).id
         with transaction():
-            processing.claim(batch_id, "worker", 60, 300, NOW)
+            claimed = processing.claim(batch_id, "worker", 60, 300, NOW)
         items = [item(f"round{round_}-{n}", quest) for n in range(1, 301)]
         together = Barrier(2)
 
-        def process(batch_id: int = batch_id, together: Barrier = together) -> None:
+        def process(claimed: ClaimedRange = claimed, together: Barrier = together) -> None:
             with app.app_context():
                 together.wait()
                 with transaction():
-                    processing.process_chunk(batch_id, "worker", 60, 300, NOW)
+                    processing.process_chunk(claimed, 300, NOW)
 
         with ThreadPoolExecutor(1) as threads:
             batch = threads.submit(process)

@@ -13,7 +13,7 @@ from webapp.domain import leases
 from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, entries, processing, runs
 from webapp.domain.operations import maintenance
-from webapp.models import Award, Batch, Entry, Member, MemberStatus, Origin, Quest
+from webapp.models import Award, Batch, BatchRange, Entry, Member, MemberStatus, Origin, Quest
 from webapp.transaction import transaction
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -26,11 +26,12 @@ def now() -> datetime:
 def run(batch_id: int, owner: str = "worker", chunk: int = 4) -> list[bool]:
     """Lease and process until the batch is finished; return the result of each step."""
     with transaction():
-        assert processing.claim(batch_id, owner, 20, chunk, now()) is not None
+        claimed = processing.claim(batch_id, owner, 20, chunk, now())
+        assert claimed is not None
     answers = [True]
     while answers[-1]:
         with transaction():
-            answers.append(processing.process_chunk(batch_id, owner, 20, chunk, now()))
+            answers.append(processing.process_chunk(claimed, chunk, now()))
     return answers
 
 
@@ -122,7 +123,8 @@ def test_two_batches_that_overlap_award_the_union_once(make: Make) -> None:  # X
 def test_one_of_many_claims_gets_the_batch(make: Make) -> None:  # J10
     batch = make.batch(make.members(3), published=True)
     with transaction():
-        assert processing.claim(batch.id, "first", 20, 4, now()) == 0
+        claimed = processing.claim(batch.id, "first", 20, 4, now())
+        assert (claimed.single_step_left, claimed.shared) == (0, False)
     with transaction():
         assert processing.claim(batch.id, "second", 20, 4, now()) is None
     assert processing.waiting() == []
@@ -132,26 +134,26 @@ def test_an_expired_lease_is_taken_over_and_the_late_worker_changes_nothing(make
     """J11: fencing."""
     batch = make.batch(make.members(3), published=True)
     with transaction():
-        processing.claim(batch.id, "frozen", -1, 4, now())
+        claimed = processing.claim(batch.id, "frozen", -1, 4, now())
     assert processing.waiting() == [batch.id]
     with transaction():
         processing.claim(batch.id, "second", 20, 4, now())
     with transaction():
         with pytest.raises(leases.LeaseLostError):
-            processing.process_chunk(batch.id, "frozen", 20, 4, now())
-        leases.release(Batch, batch.id, "frozen")
+            processing.process_chunk(claimed, 4, now())
+        leases.release(BatchRange, claimed.id, "frozen")
     assert outcomes(batch.id) == {"None": 3}
-    assert drafts.get(batch.id).lease_owner == "second"
+    assert db.session.scalars(select(BatchRange.lease_owner)).all() == ["second"]
 
 
 def test_a_released_batch_waits_again(make: Make) -> None:
     batch = make.batch(make.members(9), published=True)
     with transaction():
-        processing.claim(batch.id, "one", 20, 4, now())
+        claimed = processing.claim(batch.id, "one", 20, 4, now())
     with transaction():
-        processing.process_chunk(batch.id, "one", 20, 4, now())
+        processing.process_chunk(claimed, 4, now())
     with transaction():
-        leases.release(Batch, batch.id, "one")
+        leases.release(BatchRange, claimed.id, "one")
     running = drafts.get(batch.id)
     assert (running.status_label, running.percent) == ("In Progress", 44)
     assert processing.waiting() == [batch.id]
@@ -164,9 +166,10 @@ def test_five_claims_without_progress_end_the_batch_with_the_cause(make: Make) -
     batch = make.batch(make.members(3), published=True)
     for number in range(5):
         with transaction():
-            assert processing.claim(batch.id, f"w{number}", -1, 4, now()) is not None
+            claimed = processing.claim(batch.id, f"w{number}", -1, 4, now())
+            assert claimed is not None
         with transaction():
-            leases.record_error(Batch, batch.id, f"w{number}", "DiskFull")
+            leases.record_error(BatchRange, claimed.id, f"w{number}", "DiskFull")
     with transaction():
         assert processing.claim(batch.id, "w6", 20, 4, now()) is None
     done = drafts.get(batch.id)
@@ -181,17 +184,20 @@ def test_after_a_claim_without_progress_entries_are_processed_one_by_one(make: M
     ids = make.members(4)
     batch = make.batch(ids, published=True)
     with transaction():
-        assert processing.claim(batch.id, "dies", -1, 4, now()) == 0
+        claimed = processing.claim(batch.id, "dies", -1, 4, now())
+        assert claimed.single_step_left == 0
     with transaction():
-        assert processing.claim(batch.id, "dies again", -1, 4, now()) == 4
+        claimed = processing.claim(batch.id, "dies again", -1, 4, now())
+        assert claimed.single_step_left == 4
     with transaction():
-        processing.count_attempt(batch.id, "dies again", -1)
+        processing.count_attempt(claimed)
     with transaction():
-        assert processing.claim(batch.id, "lives", 20, 4, now()) == 4
+        claimed = processing.claim(batch.id, "lives", 20, 4, now())
+        assert claimed.single_step_left == 4
     with transaction():
-        only = processing.count_attempt(batch.id, "lives", 20)
+        only = processing.count_attempt(claimed)
     with transaction():
-        processing.process_chunk(batch.id, "lives", 20, 4, now(), only)
+        processing.process_chunk(claimed, 4, now(), only)
     decided = db.session.scalars(select(Entry).where(Entry.outcome.is_not(None))).all()
     assert [entry.member_id for entry in decided] == [ids[1]]
     tried = db.session.scalars(select(Entry).where(Entry.member_id == ids[0])).one()
@@ -206,9 +212,9 @@ def test_statements_do_not_grow_with_the_rows(make: Make, app: object) -> None:
     for size in (5, 500):
         batch = make.batch(make.members(size, f"s{size}-"), published=True)
         with transaction():
-            processing.claim(batch.id, "one", 20, 500, now())
+            claimed = processing.claim(batch.id, "one", 20, 500, now())
         with statements() as counted, transaction():
-            processing.process_chunk(batch.id, "one", 20, 500, now())
+            processing.process_chunk(claimed, 500, now())
         numbers.append(len(counted))
     assert numbers[0] == numbers[1] <= 8
 

@@ -23,6 +23,7 @@ from webapp.models import (
     AuditEvent,
     Badge,
     Batch,
+    BatchRange,
     Entry,
     Member,
     MemberStatus,
@@ -180,20 +181,20 @@ def test_stop_ends_the_run_after_the_current_chunk(make: Make) -> None:
     person = make.staff(name="Mara Kovač")
     batch = make.batch(make.members(10), published=True)
     with transaction():
-        processing.claim(batch.id, "one", 20, 3, now())
+        claimed = processing.claim(batch.id, "one", 20, 3, now())
     with transaction():
-        processing.process_chunk(batch.id, "one", 20, 3, now())
+        processing.process_chunk(claimed, 3, now())
     with transaction():
         actor = Actor(NOW, Origin.CONSOLE, db.session.get_one(Staff, person.id))
         assert runs.stop(batch.id, actor) == 7
     with transaction():
         with pytest.raises(leases.LeaseLostError):
-            processing.process_chunk(batch.id, "one", 20, 3, now())
-        leases.release(Batch, batch.id, "one")
-        leases.record_error(Batch, batch.id, "one", "late")
+            processing.process_chunk(claimed, 3, now())
+        leases.release(BatchRange, claimed.id, "one")
+        leases.record_error(BatchRange, claimed.id, "one", "late")
     stopped = drafts.get(batch.id)
     assert seen(batch) == ("Partially published", 10, 3, 7)
-    assert (stopped.percent, stopped.last_error, processing.waiting()) == (100, "", [])
+    assert (stopped.percent, processing.waiting()) == (100, [])
     reasons = {entry.reason for entry in entries.page(stopped, 1, "Error").items}
     assert reasons == {"Stopped by Mara Kovač"}
     assert done(runs.stop, batch) == 0, "said again"

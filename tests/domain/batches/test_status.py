@@ -14,7 +14,7 @@ from webapp.domain import leases
 from webapp.domain.batches import drafts, entries, listing, processing, runs
 from webapp.domain.batches.listing import BatchFilters
 from webapp.domain.operations import maintenance
-from webapp.models import Batch, BatchStatus, Entry, MemberStatus
+from webapp.models import Batch, BatchRange, BatchStatus, Entry, MemberStatus
 from webapp.models.batch import RUNNING, UNLOCKED, Work
 from webapp.schemas.batches import BatchOut
 from webapp.transaction import transaction
@@ -103,17 +103,17 @@ def test_a_restarted_worker_leaves_the_status(make: Make) -> None:
     """B-29: after workers died before and after the first chunk, and after the batch was released."""
     batch = make.batch(make.members(6), published=True)
     with transaction():
-        processing.claim(batch.id, "dies", -1, 4, now())
+        claimed = processing.claim(batch.id, "dies", -1, 4, now())
     assert want_agreement(batch.id).status_label == "In Progress"
     with transaction():
-        processing.claim(batch.id, "dies too", -1, 4, now())
+        claimed = processing.claim(batch.id, "dies too", -1, 4, now())
     with transaction():
-        processing.process_chunk(batch.id, "dies too", -1, 2, now())
+        processing.process_chunk(claimed, 2, now())
     assert want_agreement(batch.id).status_label == "In Progress"
     with transaction():
-        processing.claim(batch.id, "stops", 60, 4, now())
+        claimed = processing.claim(batch.id, "stops", 60, 4, now())
     with transaction():
-        leases.release(Batch, batch.id, "stops")
+        leases.release(BatchRange, claimed.id, "stops")
     assert want_agreement(batch.id).status_label == "In Progress"
     run(batch.id)
     assert want_agreement(batch.id).status_label == "Published"

@@ -19,7 +19,7 @@ from webapp.domain.batches import drafts, entries, forecasts, processing, runs
 from webapp.domain.batches.forecasts import Reversal
 from webapp.domain.errors import DomainError
 from webapp.domain.operations import maintenance
-from webapp.models import Award, Batch, Entry, MemberStatus
+from webapp.models import Award, Batch, BatchRange, Entry, MemberStatus
 from webapp.transaction import transaction
 
 
@@ -99,14 +99,14 @@ def test_members_added_and_never_published_stay_so(make: Make) -> None:
         drafts.add_members(batch.id, ids[3:], 10, ACT)
     done(runs.undo, batch)
     with transaction():
-        processing.claim(batch.id, "one", 20, 4, now())
+        claimed = processing.claim(batch.id, "one", 20, 4, now())
     running = drafts.get(batch.id)
     assert entries.counts(running) == {"Unpublished": 2, "Published": 3}
     assert entries.page(running, 1, "In Progress").items == []
     words = [entry.status_in(running) for entry in entries.page(running).items]
     assert words == ["Unpublished"] * 2 + ["Published"] * 3
     with transaction():
-        leases.release(Batch, batch.id, "one")
+        leases.release(BatchRange, claimed.id, "one")
     run(batch.id)
     assert outcomes(batch.id) == {"revoked_by_undo": 3, "None": 2}
     assert maintenance.differing(since=LONG_AGO) == []
@@ -130,12 +130,12 @@ def test_an_undo_without_progress_continues_when_repeated(make: Make) -> None:
     run(batch.id)
     done(runs.undo, batch)
     with transaction():
-        processing.claim(batch.id, "one", -1, 4, now())
+        claimed = processing.claim(batch.id, "one", -1, 4, now())
     with transaction():
-        processing.process_chunk(batch.id, "one", -1, 4, now())
+        processing.process_chunk(claimed, 4, now())
     for number in range(6):
         with transaction():
-            processing.claim(batch.id, f"w{number}", -1, 4, now())
+            claimed = processing.claim(batch.id, f"w{number}", -1, 4, now())
     broken = drafts.get(batch.id)
     assert (broken.status_label, broken.undo_incomplete, broken.undoable) == (
         "Published",
@@ -190,13 +190,13 @@ def test_an_award_that_cannot_be_revoked_is_kept_and_the_others_are_revoked(
 
     done(runs.undo, stubborn)
     with transaction():
-        processing.claim(stubborn.id, "one", 60, 4, now())
+        claimed = processing.claim(stubborn.id, "one", 60, 4, now())
     for _ in range(30):
         with transaction():
-            only = processing.count_attempt(stubborn.id, "one", 60)
+            only = processing.count_attempt(claimed)
         try:
             with transaction():
-                if not processing.process_chunk(stubborn.id, "one", 60, 1, now(), only):
+                if not processing.process_chunk(claimed, 1, now(), only):
                     break
         except DBAPIError:
             continue

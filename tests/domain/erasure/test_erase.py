@@ -35,6 +35,7 @@ from webapp.models import (
     ApiKey,
     Award,
     Batch,
+    BatchRange,
     Entry,
     ErasedMember,
     IdempotentRequest,
@@ -318,11 +319,11 @@ def test_an_erased_member_is_not_found(make: Make, member: Member) -> None:
 
 def finish(batch_id: int) -> Batch:
     with transaction():
-        processing.claim(batch_id, "me", 60, 100, ACT.at)
+        claimed = processing.claim(batch_id, "me", 60, 100, ACT.at)
     more: bool | None = True
     while more:
         with transaction():
-            more = processing.process_chunk(batch_id, "me", 60, 2, ACT.at)
+            more = processing.process_chunk(claimed, 2, ACT.at)
     return drafts.get(batch_id)
 
 
@@ -331,9 +332,9 @@ def test_a_running_batch_ends_with_the_reason(make: Make, member: Member) -> Non
     others = make.members(4)
     batch = make.batch([others[0], others[1], member.id, *others[2:]], published=True)
     with transaction():
-        processing.claim(batch.id, "me", 60, 100, ACT.at)
-        processing.process_chunk(batch.id, "me", 60, 2, ACT.at)
-        leases.release(Batch, batch.id, "me")
+        claimed = processing.claim(batch.id, "me", 60, 100, ACT.at)
+        processing.process_chunk(claimed, 2, ACT.at)
+        leases.release(BatchRange, claimed.id, "me")
     erase(member.id)
     done = finish(batch.id)
     assert (done.status_label, done.published, done.errors) == ("Partially published", 4, 1)

@@ -290,9 +290,9 @@ def test_a_held_quest_is_a_condition_by_every_way(world: World, make: Make) -> N
         manual_awards.award(hand.id, first.id, "", world.actor())
     made = make.batch([batch.id], first, published=True)
     with transaction():
-        assert processing.claim(made.id, "tests", 60, 500, world.at) == 0
+        claimed = processing.claim(made.id, "tests", 60, 500, world.at)
     with transaction():
-        processing.process_chunk(made.id, "tests", 60, 500, world.at)
+        processing.process_chunk(claimed, 500, world.at)
     world.work()
     assert world.holds(second) == world.holds(third) == {hand.id, batch.id, back.id}
 

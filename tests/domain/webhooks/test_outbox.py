@@ -152,9 +152,9 @@ def test_the_statements_of_a_chunk_do_not_grow(
     for number, prefix in ((5, "a"), (300, "b")):
         batch = make.batch(make.members(number, prefix), published=True)
         with transaction():
-            processing.claim(batch.id, "one", 60, 500, now())
+            claimed = processing.claim(batch.id, "one", 60, 500, now())
         with statements() as sent, transaction():
-            processing.process_chunk(batch.id, "one", 60, 500, now())
+            processing.process_chunk(claimed, 500, now())
         counted.append(len(sent))
     assert counted[0] == counted[1]
     if not listeners:

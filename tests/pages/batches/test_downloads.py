@@ -38,11 +38,11 @@ def finished(app: Flask, make: Make, ids: list[int], quest: Quest | None = None)
     batch = make.batch(ids, quest, published=True)
     with app.app_context():
         with transaction():
-            assert processing.claim(batch.id, "test", 60, 500, NOW) == 0
+            claimed = processing.claim(batch.id, "test", 60, 500, NOW)
         more: bool | None = True
         while more:
             with transaction():
-                more = processing.process_chunk(batch.id, "test", 60, 500, NOW)
+                more = processing.process_chunk(claimed, 500, NOW)
     return batch
 
 

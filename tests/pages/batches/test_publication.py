@@ -13,7 +13,7 @@ from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
 from webapp.domain import leases
 from webapp.domain.batches import processing
-from webapp.models import AuditEvent, Award, Batch, BatchStatus
+from webapp.models import AuditEvent, Award, Batch, BatchRange, BatchStatus
 from webapp.transaction import transaction
 
 
@@ -32,13 +32,13 @@ def work(app: Flask, batch: Batch, chunks: int, size: int = 10) -> None:
     now = datetime.now(UTC)
     with app.app_context():
         with transaction():
-            processing.claim(batch.id, "me", 60, size, now)
+            claimed = processing.claim(batch.id, "me", 60, size, now)
         for _ in range(chunks):
             with transaction():
-                if not processing.process_chunk(batch.id, "me", 60, size, now):
+                if not processing.process_chunk(claimed, size, now):
                     break
         with transaction():
-            leases.release(Batch, batch.id, "me")
+            leases.release(BatchRange, claimed.id, "me")
 
 
 def confirm(browser: ReviewingClient, window: Answer) -> Answer:

@@ -36,6 +36,7 @@ from webapp.domain.webhooks import endpoints
 from webapp.infrastructure import log_format
 from webapp.models import (
     Batch,
+    BatchRange,
     Delivery,
     DeliveryState,
     Endpoint,
@@ -132,15 +133,19 @@ def test_pending_and_stalled_work_is_listed(
     batches = [make.batch(ids, name=name, published=True) for name in ("New", "Old", "Held", "Bad")]
     make.batch(ids, name="A draft")
     now = datetime.now(UTC)
+    ages = [0, 2, 0, 0]  # minutes
     changes = [
-        {"updated_at": now},
-        {"updated_at": now - timedelta(minutes=2)},
-        {"updated_at": now, "lease_owner": "x", "lease_until": now + timedelta(minutes=1)},
-        {"updated_at": now, "failed_claims": 3, "last_error": "OperationalError"},
+        {"failed_claims": 0},
+        {"failed_claims": 0},
+        {"lease_owner": "x", "lease_until": now + timedelta(minutes=1)},
+        {"failed_claims": 3, "last_error": "OperationalError"},
     ]
     with app.app_context(), transaction():
-        for batch, change in zip(batches, changes, strict=True):
-            db.session.execute(update(Batch).where(Batch.id == batch.id).values(**change))
+        for batch, age, change in zip(batches, ages, changes, strict=True):
+            updated = now - timedelta(minutes=age)
+            db.session.execute(update(Batch).where(Batch.id == batch.id).values(updated_at=updated))
+            part = update(BatchRange).where(BatchRange.batch_id == batch.id)
+            db.session.execute(part.values(**change))
     page = as_admin.get("/settings/system")
     rows = [" ".join(row.get_text(" ").split()) for row in page.page.select("tbody tr")]
     assert [row.split()[0] for row in rows] == ["Old", "Bad", "New", "Held"]

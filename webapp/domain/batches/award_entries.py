@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select,
 
 from webapp.database import db
 from webapp.domain.award_insert import in_id_order, insert_awards
-from webapp.models import Award, AwardSource, Batch, Entry, Member, MemberStatus, Outcome
+from webapp.domain.batches.ranges import ClaimedRange
+from webapp.models import Award, AwardSource, Entry, Member, MemberStatus, Outcome
 from webapp.models.batch import UNLOCKED
 
 
@@ -22,13 +23,13 @@ class Decided:
     awards: list[int] = field(default_factory=list)
 
 
-def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Decided:
+def award_chunk(batch: ClaimedRange, chunk: ColumnElement[bool], at: datetime) -> Decided:
     """Process the undecided entries in `chunk`: award each active member who lacks the quest.
 
     Two statements regardless of the chunk size; the unique index decides who already holds the quest. Decided entries
     don't change.
     """
-    entries = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.is_(None))
+    entries = and_(Entry.batch_id == batch.batch_id, chunk, Entry.outcome.is_(None))
     active = (
         select(Entry.member_id)
         .join(Member, Member.id == Entry.member_id)
@@ -38,7 +39,7 @@ def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Decid
     new = insert_awards(
         active,
         quest_id=batch.quest_id,
-        batch_id=batch.id,
+        batch_id=batch.batch_id,
         source=AwardSource.BATCH,
         awarded_at=at,
         updated_at=at,
@@ -56,7 +57,7 @@ def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Decid
         select(Member.status).where(Member.id == Entry.member_id).correlate(Entry).scalar_subquery()
     )
     outcome = case(
-        (standing == batch.id, literal(Outcome.AWARDED)),
+        (standing == batch.batch_id, literal(Outcome.AWARDED)),
         (standing.is_not(None), literal(Outcome.ALREADY_HELD)),
         # The award of an active member was revoked concurrently; leave the entry undecided for the next chunk.
         else_=func.nullif(status, MemberStatus.ACTIVE),
@@ -64,7 +65,7 @@ def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Decid
     return Decided(_decide(entries, outcome=outcome, decided_at=at), made)
 
 
-def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Decided:
+def revoke_chunk(batch: ClaimedRange, chunk: ColumnElement[bool], at: datetime) -> Decided:
     """Revoke the active awards that a batch made for a chunk of entries (B-38).
 
     Two statements regardless of the chunk size. Idempotent. Outcomes:
@@ -73,11 +74,15 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Deci
     - `KEPT`: the member holds the quest by another award, older than the batch or made again since.
     - `NOT_HELD`: someone revoked the award before the undo.
     """
-    entries = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.in_(UNLOCKED))
+    entries = and_(Entry.batch_id == batch.batch_id, chunk, Entry.outcome.in_(UNLOCKED))
     members = select(Entry.member_id).where(entries)
     revoked = db.session.scalars(
         update(Award)
-        .where(Award.batch_id == batch.id, Award.revoked_at.is_(None), Award.member_id.in_(members))
+        .where(
+            Award.batch_id == batch.batch_id,
+            Award.revoked_at.is_(None),
+            Award.member_id.in_(members),
+        )
         .values(
             revoked_at=at,
             updated_at=at,
@@ -89,7 +94,7 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Deci
         .execution_options(synchronize_session=False)
     ).all()
     taken = exists().where(
-        Award.batch_id == batch.id,
+        Award.batch_id == batch.batch_id,
         Award.member_id == Entry.member_id,
         Award.revoked_at == at,
         Award.revoke_source == AwardSource.BATCH,

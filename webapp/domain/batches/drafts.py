@@ -8,16 +8,17 @@ from typing import Any
 from sqlalchemy import delete, literal, select
 from sqlalchemy.orm import joinedload
 
-from webapp.database import db, upsert
+from webapp.database import LARGEST_ID, db, upsert
 from webapp.database.arrays import array_rows
 from webapp.domain import labels
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.badges import quests
+from webapp.domain.batches import ranges
 from webapp.domain.errors import ConflictError, DomainError, ErrorCollector, NotFoundError
 from webapp.domain.lookup import require
 from webapp.domain.normalization import fold
-from webapp.models import Batch, BatchStatus, Entry, Quest
+from webapp.models import Batch, BatchRange, BatchStatus, Entry, Quest
 
 # Actions that set a batch's name or badge.
 HEADED = ("batch.created", "batch.continued", "batch.gathered", "batch.divided", "batch.changed")
@@ -178,5 +179,9 @@ def get(batch_id: int) -> Batch:
 
 
 def lock(batch_id: int) -> Batch:
-    """Return the batch, locked until the end of the transaction to protect its counts and status."""
+    """Return the batch, locked until the end of the transaction to protect its counts and status.
+
+    Waits for chunks in progress; meanwhile no worker begins another.
+    """
+    ranges.lock(BatchRange.batch_id == min(batch_id, LARGEST_ID))
     return require(Batch, batch_id, lock=True)

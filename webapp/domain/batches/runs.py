@@ -10,12 +10,12 @@ from webapp.database import db, execute_rowcount
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.badges.quests import open_quest
-from webapp.domain.batches import forecasts
+from webapp.domain.batches import forecasts, ranges
 from webapp.domain.batches.drafts import lock
 from webapp.domain.errors import ConflictError, DomainError, ErrorCollector
 from webapp.domain.webhooks import outbox
 from webapp.infrastructure import job_queue
-from webapp.models import Batch, Entry, Outcome, WebhookEvent
+from webapp.models import Batch, BatchRange, Entry, Outcome, WebhookEvent
 from webapp.models.batch import SUCCESSES, UNLOCKED, Work
 
 
@@ -143,10 +143,10 @@ def undo(batch_id: int, actor: Actor) -> Batch:
 
 
 def stop(batch_id: int, actor: Actor) -> int:
-    """Stop a running batch after the current chunk; return how many entries were left undecided, now errors (B-40).
+    """Stop a running batch after the current chunks; return how many entries were left undecided, now errors (B-40).
 
-    The lock waits for the chunk, and the worker then finds its lease gone. Does nothing to a batch that isn't running.
-    Raises DomainError for an undo.
+    The lock waits for the chunks, and the workers then find their leases gone. Does nothing to a batch that isn't
+    running. Raises DomainError for an undo.
     """
     batch = lock(batch_id)
     if not batch.running:
@@ -164,6 +164,7 @@ def stop(batch_id: int, actor: Actor) -> int:
     )
     batch.errors += stopped
     batch.run_processed += stopped
+    db.session.execute(delete(BatchRange).where(BatchRange.batch_id == batch.id))
     end(batch, actor.at)
     audit_log.write(actor, "batch.stopped", "batch", batch.id, members=stopped)
     return stopped
@@ -176,11 +177,8 @@ def end(batch: Batch, at: datetime) -> None:
 
 
 def finish(batch: Batch, at: datetime) -> None:
-    """Clear the run: the status follows from the errors, and the lease ends."""
+    """Clear the run, which has no range left: the status follows from the errors."""
     batch.status = batch.status_at_end
-    batch.end_lease()
-    batch.failed_claims = batch.single_step_left = 0
-    batch.last_error = ""
     batch.updated_at = at
 
 
@@ -188,10 +186,9 @@ def _begin(batch: Batch, work: Work, number: int, actor: Actor) -> None:
     batch.work, batch.run_at = work, actor.at
     batch.run_by, batch.run_key = actor.staff_id, actor.key_id
     batch.run_total, batch.run_processed = number, 0
-    newest = select(func.max(Entry.id)).where(Entry.batch_id == batch.id)
-    batch.run_up_to_entry_id = db.session.scalar(newest) or 0
     finish(batch, actor.at)
-    if number:
+    batch.run_up_to_entry_id = ranges.divide(batch, number)
+    if batch.run_up_to_entry_id:
         batch.status = batch.status_at_start
         job_queue.enqueue_after_commit("unlock", batch.id)
 

@@ -16,6 +16,7 @@ from webapp.database import LARGEST_ID, db, enable_secure_delete, execute_rowcou
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import idempotency
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.batches import ranges
 from webapp.domain.erasure import stored_files
 from webapp.domain.lookup import require
 from webapp.domain.members.personal_data import PersonalData
@@ -25,6 +26,7 @@ from webapp.models import (
     ActivityEvent,
     Award,
     Batch,
+    BatchRange,
     Entry,
     ErasedMember,
     Member,
@@ -76,6 +78,7 @@ def _lock_batches(member_id: int) -> list[Batch]:
     inside = select(Entry.batch_id).where(
         Entry.member_id == min(member_id, LARGEST_ID), Entry.outcome.is_(None)
     )
+    ranges.lock(BatchRange.batch_id.in_(inside))
     query = select(Batch).where(Batch.id.in_(inside)).order_by(Batch.id).with_for_update()
     return list(db.session.scalars(query.execution_options(populate_existing=True)))
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, with_expression
 from sqlalchemy.sql.base import ExecutableOption
 
 from webapp.database import db
+from webapp.domain.batches import ranges
 from webapp.domain.operations.status import stalls
 from webapp.domain.permissions import Permission, may
 from webapp.models import (
@@ -81,7 +82,11 @@ def load(staff: Staff) -> Work:
 
 
 def _batches(*conditions: ColumnElement[bool]) -> Newest[Batch]:
-    return _newest(Batch, *conditions, options=[joinedload(Batch.quest).joinedload(Quest.badge)])
+    options: list[ExecutableOption] = [
+        joinedload(Batch.quest).joinedload(Quest.badge),
+        with_expression(Batch.last_error, ranges.last_error()),
+    ]
+    return _newest(Batch, *conditions, options=options)
 
 
 def _newest(

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select
 
 from webapp.database import db
 from webapp.domain.api_access import idempotency
+from webapp.domain.batches import drafts
 from webapp.domain.operations import heartbeats
 from webapp.domain.staff import first_admin, password_links, two_factor
 from webapp.domain.webhooks import deliveries
@@ -118,7 +119,7 @@ def _correct_status(batch: Batch) -> None:
 
 def recount(batch_id: int) -> None:
     """Correct a batch's counts and status from its entries; log an error, because it should never be necessary."""
-    batch = db.session.get_one(Batch, batch_id, with_for_update=True)
+    batch = drafts.lock(batch_id)
     outcomes = dict(
         db.session.execute(
             select(Entry.outcome, func.count())

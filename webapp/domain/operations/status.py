@@ -7,10 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import with_expression
 
 from webapp.database import db, from_now
 from webapp.database.version import newest_revision, revision
-from webapp.domain import leases
+from webapp.domain.batches import ranges
 from webapp.domain.operations import heartbeats
 from webapp.domain.operations.heartbeats import ProcessStatus
 from webapp.domain.webhooks.deliveries import WAITING
@@ -86,7 +87,7 @@ def figures() -> Figures:
             func.count(),
             func.sum(case((running, Batch.run_total - Batch.run_processed), else_=0)),
             func.sum(case((running & stalls(), 1), else_=0)),
-            func.min(case((running & leases.is_free(Batch), Batch.updated_at))),
+            func.min(case((running & ~ranges.is_held(), Batch.updated_at))),
         ).group_by(Batch.status)
     ).all()
     counted = {row[0]: row[1] for row in rows}
@@ -121,7 +122,8 @@ def delivery_figures(at: datetime) -> DeliveryFigures:
 def _work() -> list[PendingBatch]:
     stalled = stalls()
     query = (
-        select(Batch, ~leases.is_free(Batch), stalled)
+        select(Batch, ranges.is_held(), stalled)
+        .options(with_expression(Batch.last_error, ranges.last_error()))
         .where(Batch.status.in_(RUNNING))
         .order_by(stalled.desc(), Batch.run_at, Batch.id)
         .limit(SHOWN)
@@ -134,6 +136,5 @@ def _work() -> list[PendingBatch]:
 
 def stalls() -> ColumnElement[bool]:
     """True for work without a lease for too long, or claimed repeatedly without progress."""
-    return (leases.is_free(Batch) & (Batch.updated_at < from_now(-PATIENCE))) | (
-        Batch.failed_claims > FRUITLESS
-    )
+    idle = ~ranges.is_held() & (Batch.updated_at < from_now(-PATIENCE))
+    return idle | ranges.has_failed(FRUITLESS)

@@ -16,7 +16,7 @@ from webapp.database import Id, UtcDateTime, db, execute_rowcount
 from webapp.database.arrays import in_array, json_rows
 from webapp.domain.rules.locking import lock_shared
 from webapp.infrastructure import job_queue
-from webapp.models import Badge, Batch, Entry, Member, Outcome, Quest, Rule
+from webapp.models import Badge, Entry, Member, Outcome, Quest, Rule
 from webapp.models.rule import Condition, ConditionKind, RuleCandidate
 
 LONGEST = timedelta(hours=1)  # generous limit for a transaction
@@ -62,30 +62,34 @@ def is_required(quest_id: ColumnElement[int]) -> ColumnElement[bool]:
     return exists().where(Condition.required_id == quest_id, Condition.rule_id.in_(in_force()))
 
 
-def note_awarded_by_batch(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
+def note_awarded_by_batch(
+    batch_id: int, quest_id: int | None, chunk: ColumnElement[bool], at: datetime
+) -> None:
     """Queue the members to whom a batch has just awarded its quest, in a chunk of its entries; one statement."""
     members = (
         select(Entry.member_id.label("value"))
         .where(
-            Entry.batch_id == batch.id,
+            Entry.batch_id == batch_id,
             chunk,
             Entry.outcome == Outcome.AWARDED,
             Entry.decided_at == literal(at, UtcDateTime),
         )
         .subquery()
     )
-    asking = _asking_for(batch.quest_id or 0).subquery()
+    asking = _asking_for(quest_id or 0).subquery()
     pairs = asking.join(members, true())
     _write(select(asking.c.rule_id, members.c.value, literal(at, UtcDateTime)).select_from(pairs))
 
 
-def note_revoked_by_batch_undo(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
+def note_revoked_by_batch_undo(
+    batch_id: int, quest_id: int | None, chunk: ColumnElement[bool], at: datetime
+) -> None:
     """Queue the members from whom a batch's undo revoked its quest, for the quest's own rule; one statement."""
     _write(
         select(Rule.id, Entry.member_id, literal(at, UtcDateTime))
-        .join(Entry, Entry.batch_id == batch.id)
+        .join(Entry, Entry.batch_id == batch_id)
         .where(
-            Rule.quest_id == batch.quest_id,
+            Rule.quest_id == quest_id,
             Rule.id.in_(in_force()),
             chunk,
             Entry.outcome == Outcome.REVOKED_BY_UNDO,
