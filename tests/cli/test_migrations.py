@@ -247,7 +247,9 @@ OLD_ROWS = (
     f"INSERT INTO sign_in_failures (id, account, address, at) VALUES (1, 'x', 'y', {MOMENT})",
 )
 NEW_ROWS = {
-    "SELECT entry_count, run_up_to_entry_id FROM batches": [(2, 9)],
+    "SELECT entry_count, run_up_to_entry_id, failed_claims, single_step_left, last_error FROM batches": [
+        (2, 9, 3, 4, "locked")
+    ],
     "SELECT id, outcome, reason_detail FROM entries ORDER BY id": [
         (8, "revoked_by_undo", ""),
         (9, "kept", "(awarded again since)"),
@@ -291,6 +293,33 @@ OBJECTS = {
     " WHERE connamespace = current_schema()::regnamespace UNION ALL SELECT tgname FROM pg_trigger"
     " UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace",
 }
+
+
+def test_running_batches_get_a_range_and_keep_their_failures(
+    settings: Settings, engine: Engine
+) -> None:
+    """0032: in both directions; the lease itself may be lost, and finished batches have nothing to keep."""
+    settings.data.mkdir(exist_ok=True)
+    config = alembic_config(settings)
+    command.upgrade(config, "0031")
+    columns = "id, status, created_at, updated_at, run_up_to_entry_id, failed_claims, last_error"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO batches ({columns}, single_step_left, lease_owner) VALUES"
+            f" (1, 'in_progress', {MOMENT}, {MOMENT}, 40, 2, 'DiskFull', 7, 'x'),"
+            f" (2, 'published', {MOMENT}, {MOMENT}, 50, 0, '', 0, NULL)"
+        )
+    for _ in range(2):
+        command.upgrade(config, "0032")
+        with engine.connect() as connection:
+            rows = "SELECT batch_id, last_entry_id, failed_claims, last_error, single_step_left, lease_owner"
+            found = connection.execute(text(f"{rows} FROM batch_ranges")).all()
+        assert [tuple(row) for row in found] == [(1, 40, 2, "DiskFull", 7, None)]
+        command.downgrade(config, "0031")
+        with engine.connect() as connection:
+            rows = "SELECT failed_claims, last_error, single_step_left, lease_owner FROM batches"
+            found = connection.execute(text(f"{rows} ORDER BY id")).all()
+        assert [tuple(row) for row in found] == [(2, "DiskFull", 7, None), (0, "", 0, None)]
 
 
 def test_renaming_keeps_rows_and_converts_values(settings: Settings, engine: Engine) -> None:

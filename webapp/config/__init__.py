@@ -90,7 +90,7 @@ class Settings:
     """LAUREL_WEBHOOK_NETWORKS: non-public networks for webhooks in development, comma-separated: `127.0.0.0/8`."""
 
     lease_seconds: float = 20
-    """LAUREL_LEASE_SECONDS: lease duration; an unresponsive worker loses its batch after this time."""
+    """LAUREL_LEASE_SECONDS: lease duration; an unresponsive worker loses what it processes after this time."""
 
     chunk_size: int = 500
     """LAUREL_CHUNK_SIZE: entries processed in one transaction."""

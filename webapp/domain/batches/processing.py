@@ -90,7 +90,7 @@ def claim(batch_id: int, owner: str, lease: float, chunk: int, at: datetime) -> 
         batch.run_key,
         part.failed_claims,
         part.single_step_left,
-        batch.run_total > ranges.SIZE and bool(db.session.scalar(select(exists().where(free)))),
+        bool(db.session.scalar(select(exists().where(free)))),
     )
     if part.failed_claims > CLAIMS:
         _give_up(claimed, part, at)
