@@ -200,7 +200,7 @@ def test_a_range_without_progress_is_given_up_alone(make: Make) -> None:
 
 
 @several
-def test_whoever_locks_a_batch_waits_for_its_chunks(app: Flask, make: Make) -> None:
+def test_locking_a_batch_waits_for_its_chunks(app: Flask, make: Make) -> None:
     """No worker and no person wait for each other: renaming, stopping and claiming while chunks run."""
     batch = make.batch(make.members(200), published=True)
 

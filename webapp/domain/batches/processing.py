@@ -59,7 +59,7 @@ def claim(batch_id: int, owner: str, lease: float, chunk: int, at: datetime) -> 
     claim without progress, the next `chunk` entries, because one of them may crash the process. After five such claims
     in a row the range ends and its undecided entries are marked as errors.
     """
-    # The batch first, but without waiting for a range: whoever locks a batch has locked its ranges before.
+    # The batch first, but without waiting for a range: `drafts.lock` locks them in the other order.
     batch = db.session.get(Batch, batch_id, with_for_update=NO_KEY_UPDATE, populate_existing=True)
     if batch is None or not batch.running:
         return None
