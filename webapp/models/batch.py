@@ -202,9 +202,9 @@ class BatchRange(CountedLease, Base):
 class Entry(Base):
     __tablename__ = "entries"
     __table_args__ = (
-        Index("uq_entries_batch_id_member_id", "batch_id", "member_id", unique=True),
+        # Not the other way round: PostgreSQL would read a new batch's chunks by it (migration 0033).
+        Index("uq_entries_member_id_batch_id", "member_id", "batch_id", unique=True),
         Index("ix_entries_work", "batch_id", "outcome", "attempts", "id"),
-        Index("ix_entries_member_id", "member_id"),
         NO_ID_REUSE,
     )
 
