@@ -20,8 +20,8 @@ from sqlalchemy import (
     String,
     Table,
     Update,
+    bindparam,
     func,
-    literal,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -108,10 +108,18 @@ def upsert(model: type[Base]) -> postgresql.Insert | sqlite.Insert:
 
 
 def from_now(seconds: float = 0) -> ColumnElement[datetime]:
-    """Return the time `seconds` from now on the clock that all workers share (with SQLite, the machine's)."""
+    """Return the time `seconds` from now on the clock that all workers share (with SQLite, the machine's).
+
+    "Now" is when the statement is executed, so that it can be built once.
+    """
     if dialect_name() == "postgresql":
         return func.clock_timestamp() + timedelta(seconds=seconds)
-    return literal(datetime.now(UTC) + timedelta(seconds=seconds), UtcDateTime)
+    return bindparam(
+        None,
+        callable_=lambda: datetime.now(UTC) + timedelta(seconds=seconds),
+        type_=UtcDateTime,
+        unique=True,
+    )
 
 
 def execute_rowcount(statement: Update | Delete | Insert) -> int:

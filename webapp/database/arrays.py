@@ -20,7 +20,6 @@ from sqlalchemy import (
     cast,
     column,
     func,
-    literal,
     select,
     type_coerce,
 )
@@ -88,29 +87,50 @@ def array_rows(values: list[int] | str) -> Subquery:
     return select(entries.c.key.label("place"), entries.c.value).subquery()
 
 
-def _parameter(values: list[Any] | str, of: Array) -> BindParameter[Any]:
+def _parameter(values: list[Any] | str, of: TypeEngine[Any]) -> BindParameter[Any]:
     if isinstance(values, str):
         return bindparam(values, type_=of)
     return bindparam(None, values, type_=of, unique=True)
 
 
-def json_rows(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquery:
+class _JsonRows(TypeDecorator[list[dict[str, Any]]]):
+    """Rows as JSON; the values of the columns `times` are moments."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, times: tuple[str, ...]) -> None:
+        super().__init__()
+        self.times = times
+
+    def process_bind_param(self, value: list[dict[str, Any]] | None, dialect: Dialect) -> str:
+        # SQLite stores UTC without an offset.
+        moment = "%Y-%m-%d %H:%M:%S.%f" + ("+00" if dialect.name == "postgresql" else "")
+        written = [
+            {
+                **row,
+                **{
+                    name: row[name].astimezone(UTC).strftime(moment)
+                    for name in self.times
+                    if row[name]
+                },
+            }
+            for row in value or ()
+        ]
+        return json.dumps(written, ensure_ascii=False)
+
+
+def json_rows(rows: list[dict[str, Any]] | str, **columns: TypeEngine[Any]) -> Subquery:
     """Return rows as a table to select from, with these column names and types. Uses one parameter.
 
-    Unlike a multi-row VALUES, the statement is compiled once regardless of the number of rows.
+    Unlike a multi-row VALUES, the statement is compiled once regardless of the number of rows. In a statement that is
+    built once per dialect, give the parameter's name in place of the rows.
     """
-    postgres = dialect_name() == "postgresql"
-    # SQLite stores UTC without an offset.
-    moment = "%Y-%m-%d %H:%M:%S.%f" + ("+00" if postgres else "")
-    times = [name for name, of in columns.items() if isinstance(of, UtcDateTime)]
-    written = [
-        {**row, **{name: row[name].astimezone(UTC).strftime(moment) for name in times if row[name]}}
-        for row in rows
-    ]
-    given_as = json.dumps(written, ensure_ascii=False)
-    if postgres:
+    times = tuple(name for name, of in columns.items() if isinstance(of, UtcDateTime))
+    given_as = _parameter(rows, _JsonRows(times))
+    if dialect_name() == "postgresql":
         named = [column(name, of) for name, of in columns.items()]
-        records = func.json_to_recordset(cast(literal(given_as, String), JSON)).table_valued(*named)
+        records = func.json_to_recordset(cast(given_as, JSON)).table_valued(*named)
         table = records.render_derived(with_types=True)
         return select(*(table.c[name] for name in columns)).subquery()
     entries = func.json_each(given_as).table_valued("value")
@@ -121,9 +141,12 @@ def json_rows(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquer
     return select(*values).subquery()
 
 
-def ranges(bounds: list[tuple[datetime, datetime]]) -> Subquery:
-    """Return pairs of times as a table with the columns `place`, `begin` and `end`."""
-    rows = [
+def ranges(parameter: str) -> Subquery:
+    """Return the pairs of times in the named parameter (`range_rows`) as a table: `place`, `begin` and `end`."""
+    return json_rows(parameter, place=Integer(), begin=UtcDateTime(), end=UtcDateTime())
+
+
+def range_rows(bounds: list[tuple[datetime, datetime]]) -> list[dict[str, Any]]:
+    return [
         {"place": place, "begin": begin, "end": end} for place, (begin, end) in enumerate(bounds)
     ]
-    return json_rows(rows, place=Integer(), begin=UtcDateTime(), end=UtcDateTime())

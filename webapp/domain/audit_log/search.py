@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     and_,
+    bindparam,
     false,
     literal,
     select,
@@ -76,9 +77,15 @@ def page(
 
 def recent(number: int) -> list[AuditLine]:
     """Return the latest actions, newest first, without signing in and out; two queries."""
-    newest = select(AuditEvent).where(AuditEvent.verb.not_in(COMINGS_AND_GOINGS))
-    ordered = newest.order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
-    return _lines(list(db.session.scalars(ordered.limit(number))))
+    return _lines(list(db.session.scalars(_SELECT_RECENT, {"number": number})))
+
+
+_SELECT_RECENT = (
+    select(AuditEvent)
+    .where(AuditEvent.verb.not_in(COMINGS_AND_GOINGS))
+    .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
+    .limit(bindparam("number"))
+)
 
 
 def latest(kind: str, subject_id: int, number: int) -> list[AuditLine]:

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from sqlalchemy import BigInteger, String, case, func, literal, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    CompoundSelect,
+    String,
+    case,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
 from webapp.database import db
 from webapp.database.arrays import in_array
@@ -84,49 +95,67 @@ def names_of(rows: list[AuditEvent], subject: Subject | None) -> Names:
 def called(subjects: set[Subject]) -> Names:
     """Return the current names of these subjects, without unknown ones; one query for all kinds."""
     ids = {kind: [subject_id for of, subject_id in subjects if of == kind] for kind in KINDS}
-    nothing = literal(None, String), literal(None, BigInteger)
-    by_address = func.coalesce(func.nullif(Staff.name, ""), Staff.email)
-    quest_name = case(
-        (Quest.is_only, Badge.name), else_=Badge.name + literal(" (") + Quest.name + literal(")")
-    )
-    sources = [
-        ("batch", Batch.id, Batch.name, literal("batch"), Batch.id),
-        ("badge", Badge.id, Badge.name, literal("badge"), Badge.id),
-        ("staff", Staff.id, by_address, *nothing),
-        ("key", ApiKey.id, ApiKey.name, *nothing),
-        ("endpoint", Endpoint.id, Endpoint.host, *nothing),
-    ]
-    queries = [
-        select(literal(kind), key, name, opens, opens_id).where(in_array(key, ids[kind]))
-        for kind, key, name, opens, opens_id in sources
-    ]
-    there = Member.status != MemberStatus.ERASED
-    queries += [
-        select(literal("member"), Member.id, Member.username, literal("member"), Member.id).where(
-            in_array(Member.id, ids["member"]), there
-        ),
-        select(literal("quest"), Quest.id, quest_name, literal("badge"), Badge.id)
-        .join(Quest.badge)
-        .where(in_array(Quest.id, ids["quest"])),
-        select(literal("award"), Award.id, Member.username, literal("member"), Member.id)
-        .join(Member, Member.id == Award.member_id)
-        .where(in_array(Award.id, ids["award"]), there),
-        select(
-            literal("batch"), AuditEvent.subject_id, AuditEvent.detail["name"].as_string(), *nothing
-        ).where(
-            AuditEvent.subject_kind == "batch",
-            in_array(AuditEvent.subject_id, ids["batch"]),
-            AuditEvent.verb == "batch.deleted",
-        ),
-    ]
+    kinds = tuple(kind for kind in KINDS if ids[kind])
+    if not kinds:
+        return {}
     names: Names = {}
-    for kind, subject_id, text, opens, opens_id in db.session.execute(union_all(*queries)):
+    rows = db.session.execute(_select_names(kinds), {kind: ids[kind] for kind in kinds})
+    for kind, subject_id, text, opens, opens_id in rows:
         if kind in ("batch", "badge", "quest", "key"):
             text = f"“{text or 'Untitled draft'}”"
         if kind == "endpoint":  # every role reads it, and a webhook's path often holds a password
             text = masking.mask_url(text)
         names[kind, subject_id] = Name(text, (opens, opens_id) if opens else None)
     return names
+
+
+@cache
+def _select_names(kinds: tuple[str, ...]) -> CompoundSelect[Any]:
+    """Return the query for subjects of these kinds; each kind's IDs are a parameter of its name."""
+    return union_all(*(query for kind in kinds for query in _NAMES[kind]))
+
+
+_NOTHING = literal(None, String), literal(None, BigInteger)
+_BY_ADDRESS = func.coalesce(func.nullif(Staff.name, ""), Staff.email)
+_QUEST_NAME = case(
+    (Quest.is_only, Badge.name), else_=Badge.name + literal(" (") + Quest.name + literal(")")
+)
+_THERE = Member.status != MemberStatus.ERASED
+_NAMES: dict[str, list[Any]] = {
+    kind: [select(literal(kind), key, name, opens, opens_id).where(in_array(key, kind))]
+    for kind, key, name, opens, opens_id in (
+        ("batch", Batch.id, Batch.name, literal("batch"), Batch.id),
+        ("badge", Badge.id, Badge.name, literal("badge"), Badge.id),
+        ("staff", Staff.id, _BY_ADDRESS, *_NOTHING),
+        ("key", ApiKey.id, ApiKey.name, *_NOTHING),
+        ("endpoint", Endpoint.id, Endpoint.host, *_NOTHING),
+    )
+} | {
+    "member": [
+        select(literal("member"), Member.id, Member.username, literal("member"), Member.id).where(
+            in_array(Member.id, "member"), _THERE
+        )
+    ],
+    "quest": [
+        select(literal("quest"), Quest.id, _QUEST_NAME, literal("badge"), Badge.id)
+        .join(Quest.badge)
+        .where(in_array(Quest.id, "quest"))
+    ],
+    "award": [
+        select(literal("award"), Award.id, Member.username, literal("member"), Member.id)
+        .join(Member, Member.id == Award.member_id)
+        .where(in_array(Award.id, "award"), _THERE)
+    ],
+}
+_NAMES["batch"].append(
+    select(
+        literal("batch"), AuditEvent.subject_id, AuditEvent.detail["name"].as_string(), *_NOTHING
+    ).where(
+        AuditEvent.subject_kind == "batch",
+        in_array(AuditEvent.subject_id, "batch"),
+        AuditEvent.verb == "batch.deleted",
+    )
+)
 
 
 def name_of(names: Names, kind: str, subject_id: int | None) -> Name:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import Select, func, literal_column, select
 from sqlalchemy.orm import contains_eager
 
-from webapp.database import db
-from webapp.database.arrays import ranges
+from webapp.database import db, dialect_name
+from webapp.database.arrays import range_rows, ranges
 from webapp.domain import dates
 from webapp.models import Award, AwardSource, Badge, Member, MemberStatus, Quest
 
@@ -110,7 +112,19 @@ def _members() -> int:
 def awards_per_day(last: date, number: int, zone: ZoneInfo | None = None) -> list[Day]:
     """Return the awards of `number` days up to and including `last` in a time zone; one query."""
     days_ = [last - timedelta(days=back) for back in range(number - 1, -1, -1)]
-    bounds = ranges([(dates.start_of_day(day, zone), dates.end_of_day(day, zone)) for day in days_])
+    bounds = [(dates.start_of_day(day, zone), dates.end_of_day(day, zone)) for day in days_]
+    rows = db.session.execute(_select_per_day(dialect_name()), {"bounds": range_rows(bounds)})
+    return [
+        Day(
+            day, {source: count for source, count in zip(AwardSource, counts, strict=True) if count}
+        )
+        for day, counts in zip(days_, rows, strict=True)
+    ]
+
+
+@cache
+def _select_per_day(_dialect: str) -> Select[Any]:
+    bounds = ranges("bounds")
     # With `restores_id IS NULL` as a condition, PostgreSQL expects the index on source and time to be expensive.
     counted = [
         select(func.count() - func.count(Award.restores_id))
@@ -123,10 +137,4 @@ def awards_per_day(last: date, number: int, zone: ZoneInfo | None = None) -> lis
         .scalar_subquery()
         for source in AwardSource
     ]
-    rows = db.session.execute(select(*counted).select_from(bounds).order_by(bounds.c.place))
-    return [
-        Day(
-            day, {source: count for source, count in zip(AwardSource, counts, strict=True) if count}
-        )
-        for day, counts in zip(days_, rows, strict=True)
-    ]
+    return select(*counted).select_from(bounds).order_by(bounds.c.place)

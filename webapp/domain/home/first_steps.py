@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import bindparam, exists, select, update
 
 from webapp.database import db
 from webapp.domain.permissions import Permission, may
@@ -50,18 +50,19 @@ def hide(staff_id: int) -> None:
 
 def load(staff: Staff) -> FirstSteps:
     """Return how far the console has come; one query, which reads at most a row of each table."""
-    row = db.session.execute(
-        select(
-            exists().select_from(Member),
-            exists().select_from(Badge),
-            exists().select_from(Award),
-            exists().where(Staff.id != staff.id),
-            exists().where(Quest.archived_at.is_(None), Quest.badge.has(archived_at=None)),
-        )
-    ).one()
+    row = db.session.execute(_SELECT_TAKEN, {"staff_id": staff.id}).one()
     done = dict(zip(Step, map(bool, row[:4]), strict=True))
     return FirstSteps(
         {step: done[step] for step in Step if may(staff.role, _REQUIRES[step])},
         bool(row[4]),
         staff.first_steps_hidden,
     )
+
+
+_SELECT_TAKEN = select(
+    exists().select_from(Member),
+    exists().select_from(Badge),
+    exists().select_from(Award),
+    exists().where(Staff.id != bindparam("staff_id")),
+    exists().where(Quest.archived_at.is_(None), Quest.badge.has(archived_at=None)),
+)

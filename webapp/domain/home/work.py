@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from functools import cache
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Executable, Select, bindparam, func, or_, select
 from sqlalchemy.orm import joinedload, with_expression
 from sqlalchemy.sql.base import ExecutableOption
 
-from webapp.database import db
+from webapp.database import db, dialect_name
 from webapp.domain.batches import ranges
 from webapp.domain.operations.status import stalls
 from webapp.domain.permissions import Permission, may
@@ -20,6 +22,7 @@ from webapp.models import (
     ImportStatus,
     MemberImport,
     Quest,
+    Role,
     Staff,
 )
 from webapp.models.batch import RUNNING
@@ -62,37 +65,65 @@ class Work:
 
 
 def load(staff: Staff) -> Work:
-    """Return the work of all kinds; at most one query for each, however much there is."""
-    running = Batch.status.in_(RUNNING)
-    partial = Batch.status == BatchStatus.PARTIALLY_PUBLISHED
-    draft = Batch.status == BatchStatus.DRAFT
+    """Return the work of all kinds; a query that counts it, and one for each kind that there is, however much."""
+    which = {"staff_id": staff.id}
+    kinds = list(_kinds(dialect_name(), staff.role))
+    totals = db.session.execute(_select_totals(dialect_name(), staff.role), which).one()
     work: dict[str, Newest[Any]] = dict.fromkeys(Work.__annotations__, Newest())
-    work["batches"] = _batches(running)
-    if may(staff.role, Permission.BATCH_UNLOCK):
-        work["stalled"] = _batches(running, stalls())
-        work["failed"] = _batches(partial, Batch.undone_at.is_(None))
-        work["drafts"] = _batches(draft, Batch.created_by == staff.id)
-    if may(staff.role, Permission.IMPORT_EXPORT_MEMBERS):
-        work["imports"] = _newest(MemberImport, MemberImport.status.in_(WORKING))
-        work["waiting"] = _newest(MemberImport, MemberImport.status.in_(UNFINISHED))
-    if may(staff.role, Permission.MANAGE_INTEGRATIONS):
-        failing = or_(Endpoint.failures > 0, Endpoint.disabled_reason != "")
-        work["webhooks"] = _newest(Endpoint, failing)
+    for kind, total in zip(kinds, totals, strict=True):
+        rows = db.session.scalars(kind.newest, which).all() if total else []
+        work[kind.name] = Newest(list(rows), max(total, len(rows)) if rows else 0)
     return Work(**work)
 
 
-def _batches(*conditions: ColumnElement[bool]) -> Newest[Batch]:
+class _Kind(NamedTuple):
+    name: str  # in Work
+    total: ColumnElement[int]
+    newest: Select[Any]
+
+
+@cache
+def _select_totals(dialect: str, role: Role) -> Executable:
+    return select(*(kind.total for kind in _kinds(dialect, role)))
+
+
+@cache
+def _kinds(_dialect: str, role: Role) -> tuple[_Kind, ...]:
+    return tuple(_visible(role))
+
+
+def _visible(role: Role) -> Iterator[_Kind]:
+    """The kinds of work that a role may see or act on."""
+    running = Batch.status.in_(RUNNING)
+    yield _batches("batches", running)
+    if may(role, Permission.BATCH_UNLOCK):
+        partial = Batch.status == BatchStatus.PARTIALLY_PUBLISHED
+        own = Batch.created_by == bindparam("staff_id")
+        yield _batches("stalled", running, stalls())
+        yield _batches("failed", partial, Batch.undone_at.is_(None))
+        yield _batches("drafts", Batch.status == BatchStatus.DRAFT, own)
+    if may(role, Permission.IMPORT_EXPORT_MEMBERS):
+        yield _kind("imports", MemberImport, MemberImport.status.in_(WORKING))
+        yield _kind("waiting", MemberImport, MemberImport.status.in_(UNFINISHED))
+    if may(role, Permission.MANAGE_INTEGRATIONS):
+        failing = or_(Endpoint.failures > 0, Endpoint.disabled_reason != "")
+        yield _kind("webhooks", Endpoint, failing)
+
+
+def _batches(name: str, *conditions: ColumnElement[bool]) -> _Kind:
     options: list[ExecutableOption] = [
         joinedload(Batch.quest).joinedload(Quest.badge),
         with_expression(Batch.last_error, ranges.last_error()),
     ]
-    return _newest(Batch, *conditions, options=options)
+    return _kind(name, Batch, *conditions, options=options)
 
 
-def _newest(
-    model: type[T], *conditions: ColumnElement[bool], options: list[ExecutableOption] | None = None
-) -> Newest[T]:
-    counted = select(func.count()).select_from(model).where(*conditions).correlate(None)
-    query = select(model, counted.scalar_subquery()).where(*conditions).options(*options or [])
-    rows = db.session.execute(query.order_by(model.id.desc()).limit(SHOWN)).all()
-    return Newest([row[0] for row in rows], rows[0][1] if rows else 0)
+def _kind(
+    name: str,
+    model: type[T],
+    *conditions: ColumnElement[bool],
+    options: list[ExecutableOption] | None = None,
+) -> _Kind:
+    counted = select(func.count()).select_from(model).where(*conditions).scalar_subquery()
+    newest = select(model).where(*conditions).options(*options or [])
+    return _Kind(name, counted, newest.order_by(model.id.desc()).limit(SHOWN))
