@@ -16,7 +16,7 @@ from webapp.database.arrays import in_array
 from webapp.domain.awards import events
 from webapp.domain.awards.events import Event
 from webapp.domain.csv_files.columns import FIELDS
-from webapp.domain.members.filters import MemberFilters, conditions
+from webapp.domain.members.filters import MemberFilters, conditions, parameters, shape_of
 from webapp.domain.members.search import COLLECT_LIMIT, Search
 from webapp.models import Award, AwardSource, Member, MemberStatus, Quest
 
@@ -134,7 +134,8 @@ class _Search:
         if search.few:
             return [in_array(Award.member_id, search.first(COLLECT_LIMIT))]
         text = MemberFilters(self.filters.text)
-        return [Award.member_id.in_(select(Member.id).where(*conditions(text)))]
+        named = select(Member.id).where(*conditions(shape_of(text)))
+        return [Award.member_id.in_(named.params(parameters(text)))]
 
     def ids(self, limit: int, mark: Cursor | None = None, *, back: bool = False) -> list[int]:
         """Return the next awards after `mark`, or before it with `back`, nearest first."""

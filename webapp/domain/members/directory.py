@@ -63,7 +63,7 @@ def page(
     At most eight queries, regardless of size and position. Unless another order is requested, exact matches come first.
     """
     search = Search(filters, sort)
-    named = search.exact() if by_match(sort, filters) else []
+    named = search.exact() if by_match(sort, search.shape) else []
     beside = after if after is not None else before
     mark = place_of(beside, sort, filters) if beside is not None and beside not in named else None
     if mark and after is not None:
@@ -85,7 +85,7 @@ def positions(filters: MemberFilters, after: After | None, limit: int) -> Keyset
     most seven queries.
     """
     search = Search(filters)
-    searched = by_match(BY_MATCH, filters)
+    searched = by_match(BY_MATCH, search.shape)
     named = search.exact() if searched else []
     place, key, member_id = after or (0, "", 0)
     mark: Cursor | None = None
@@ -113,13 +113,11 @@ def _position(member_id: int, search: Search, named: list[int]) -> After:
 def best(text: str, size: int) -> tuple[list[Member], int]:
     """Return the first `size` members for a search text, and how many of them match it exactly.
 
-    At most six queries; unlike `page`, nothing is counted.
+    Three queries for one word, at most six for several; unlike `page`, nothing is counted.
     """
-    search = Search(MemberFilters(text=text))
-    exact = search.exact()
-    ids = [*exact, *search.best(size - len(exact), exact)]
+    ids, exact = Search(MemberFilters(text=text)).best(size)
     rows = by_id(ids)
-    return [rows[one] for one in ids if one in rows], len(exact)
+    return [rows[one] for one in ids if one in rows], exact
 
 
 def count(filters: MemberFilters) -> int:
@@ -149,9 +147,11 @@ def _listing(search: Search, ids: list[int], *, before: bool, after: bool) -> Me
 
 def badges_of(member_ids: list[int]) -> dict[int, int]:
     """Return the number of active awards by member, without zeros."""
-    counted = (
-        select(Award.member_id, func.count())
-        .where(in_array(Award.member_id, member_ids), Award.revoked_at.is_(None))
-        .group_by(Award.member_id)
-    )
-    return dict(db.session.execute(counted).all())
+    return dict(db.session.execute(_COUNT_BADGES, {"members": member_ids}).all())
+
+
+_COUNT_BADGES = (
+    select(Award.member_id, func.count())
+    .where(in_array(Award.member_id, "members"), Award.revoked_at.is_(None))
+    .group_by(Award.member_id)
+)

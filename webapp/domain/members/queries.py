@@ -20,5 +20,8 @@ def by_external_id(external_id: str) -> Member:
 
 
 def by_id(member_ids: list[int]) -> dict[int, Member]:
-    members = db.session.scalars(select(Member).where(in_array(Member.id, member_ids)))
+    members = db.session.scalars(_SELECT_BY_ID, {"ids": member_ids})
     return {member.id: member for member in members}
+
+
+_SELECT_BY_ID = select(Member).where(in_array(Member.id, "ids"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, bindparam, literal, select, tuple_
 
 from webapp.database import LARGEST_ID, db
 from webapp.domain.members import text_search
-from webapp.domain.members.filters import MemberFilters
+from webapp.domain.members.filters import MemberFilters, Shape, parameters, shape_of
 from webapp.models import Member, MemberStatus
 
 FIRST_KEY = "!"  # sorts after erased members' keys, which start with a space
@@ -36,24 +37,29 @@ SORTS: dict[str, Columns] = {
 }
 
 
-def columns_of(sort: MemberSort, filters: MemberFilters) -> Columns:
+def columns_of(sort: MemberSort, shape: Shape) -> Columns:
     """Return the columns that define a member's unique position."""
-    if by_match(sort, filters):
-        return (*text_search.match(filters.text), Member.id)
+    if by_match(sort, shape) and shape.words is not None:
+        return (*text_search.match(shape.words), Member.id)
     return SORTS[sort.column]
 
 
-def by_match(sort: MemberSort, filters: MemberFilters) -> bool:
-    return sort.column == "match" and bool(filters.text.strip())
+def by_match(sort: MemberSort, shape: Shape) -> bool:
+    return sort.column == "match" and shape.words is not None
 
 
 def place_of(member_id: int, sort: MemberSort, filters: MemberFilters) -> Cursor | None:
     """Return a member's position in an order; None if the member doesn't exist."""
-    query = select(*columns_of(sort, filters)).where(
-        Member.id == min(member_id, LARGEST_ID), Member.status != MemberStatus.ERASED
-    )
-    row = db.session.execute(query).one_or_none()
+    values = {**parameters(filters), "member_id": min(member_id, LARGEST_ID)}
+    row = db.session.execute(_select_place(sort, shape_of(filters)), values).one_or_none()
     return tuple(row) if row else None
+
+
+@lru_cache(maxsize=256)
+def _select_place(sort: MemberSort, shape: Shape) -> Select[Any]:
+    return select(*columns_of(sort, shape)).where(
+        Member.id == bindparam("member_id"), Member.status != MemberStatus.ERASED
+    )
 
 
 def ordered(columns: Columns, sort: MemberSort, back: bool) -> list[Any]:
@@ -61,27 +67,30 @@ def ordered(columns: Columns, sort: MemberSort, back: bool) -> list[Any]:
     return [column.desc() if down else column.asc() for column in columns]
 
 
+def mark_values(mark: Cursor | None, name: str = "mark") -> dict[str, Any]:
+    """Return the parameters of a position that a statement starts after, or ends at."""
+    return {f"{name}{place}": value for place, value in enumerate(mark or ())}
+
+
 def after_cursor(
-    columns: Columns, sort: MemberSort, mark: Cursor | None, back: bool
+    columns: Columns, sort: MemberSort, marked: bool, back: bool
 ) -> ColumnElement[bool] | Any:
-    """Return a condition for members after the mark in this direction, without erased members."""
+    """Return a condition for members after the mark, if any, in this direction, without erased members."""
     condition = literal(True)
     if columns[0].type.python_type is str:
         condition = columns[0] >= FIRST_KEY
-    if mark is None:
+    if not marked:
         return condition
-    return condition & _compared(columns, sort.descending != back, mark, within=False)
+    return condition & _compared(columns, sort.descending != back, "mark", within=False)
 
 
-def through_cursor(
-    columns: Columns, sort: MemberSort, mark: Cursor, back: bool
-) -> ColumnElement[bool]:
-    """Return a condition for members up to and including the mark in this direction."""
-    return _compared(columns, sort.descending == back, mark, within=True)
+def through_cursor(columns: Columns, sort: MemberSort, back: bool) -> ColumnElement[bool]:
+    """Return a condition for members up to and including the position `end` in this direction."""
+    return _compared(columns, sort.descending == back, "end", within=True)
 
 
-def _compared(columns: Columns, down: bool, mark: Cursor, *, within: bool) -> ColumnElement[bool]:
-    typed = [literal(value, column.type) for value, column in zip(mark, columns, strict=True)]
+def _compared(columns: Columns, down: bool, name: str, *, within: bool) -> ColumnElement[bool]:
+    typed = [bindparam(f"{name}{place}", type_=of.type) for place, of in enumerate(columns)]
     here, there = (tuple_(*columns), tuple_(*typed)) if len(typed) > 1 else (columns[0], typed[0])
     if within:
         return here <= there if down else here >= there

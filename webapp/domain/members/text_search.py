@@ -2,6 +2,8 @@
 
 These are alternatives. Each has its own index, in which its matches are a range; the order by match chains the ranges,
 with each member at their first match.
+
+Statements depend only on the number of words of the text: what is searched for is in `parameters`.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from sqlalchemy import (
     Exists,
     Select,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -29,14 +32,21 @@ from webapp.domain.normalization import fold, search_words, searchable
 from webapp.models import Member, MemberWord
 
 MOST_WORDS = 5  # words searched, longest first; more add little
+BEYOND = "\U0010ffff" * 1_000  # sorts after every key
 
 Column = Any  # of the members' table
+
+# The identifying columns, each with the name of the parameter that it is compared with.
+COLUMNS: tuple[tuple[Column, str], ...] = (
+    (Member.username_key, "username"),
+    (Member.email_key, "email"),
+    (Member.external_id, "external_id"),
+)
 
 
 class Run(NamedTuple):
     """Members that match one alternative and none before it, in the order of `columns`, its index."""
 
-    place: int
     columns: tuple[Column, ...]
     members: Select[Any]
 
@@ -56,34 +66,51 @@ def _upper_bound(prefix: str) -> str:
     return head[:-1] + chr(0xE000 if following == 0xD800 else following)
 
 
-def matches(text: str) -> ColumnElement[bool]:
-    return or_(*_alternatives(text))
+def parameters(text: str) -> dict[str, Any]:
+    """Return the values of the parameters of these statements."""
+    begun = {name: prefix for (_, name), (_, prefix) in zip(COLUMNS, prefixes(text), strict=True)}
+    begun |= {f"word{place}": word for place, word in enumerate(_words(text))}
+    return begun | {f"{name}_end": _upper_bound(prefix) or BEYOND for name, prefix in begun.items()}
 
 
-def exactly(text: str) -> tuple[ColumnElement[bool], ...]:
-    """Return conditions for an exact ID, username or email; each matches at most one member."""
-    return tuple(column == value for column, value in prefixes(text))
+def count_words(text: str) -> int:
+    """Return the number of words that are searched."""
+    return len(_words(text))
 
 
-def candidate_queries(text: str) -> Iterator[list[Select[int]]]:
+def begins(column: Column, name: str) -> ColumnElement[bool]:
+    """True if the column starts with the parameter."""
+    return and_(column >= bindparam(name), column < bindparam(f"{name}_end"))
+
+
+def matches(words: int) -> ColumnElement[bool]:
+    return or_(*_alternatives(words))
+
+
+def exactly() -> tuple[ColumnElement[bool], ...]:
+    """Return conditions for an exact username, email or ID; each matches at most one member."""
+    return tuple(column == bindparam(name) for column, name in COLUMNS)
+
+
+def candidate_queries(words: int) -> Iterator[list[Select[int]]]:
     """Yield queries whose union covers all matches and some more: one per column, and one for a word.
 
     One list for each word of the text, because any of them may be the rarest.
     """
-    columns = [
-        select(Member.id).where(begins_with(column, part)) for column, part in prefixes(text)
-    ]
-    for word in _words(text) or [""]:
-        named = select(MemberWord.member_id.label("id")).where(begins_with(MemberWord.word, word))
-        yield [*columns, named] if word else columns
+    columns = [select(Member.id).where(begins(column, name)) for column, name in COLUMNS]
+    for place in range(words):
+        named = select(MemberWord.member_id.label("id"))
+        yield [*columns, named.where(begins(MemberWord.word, f"word{place}"))]
+    if not words:
+        yield columns
 
 
-def match(text: str) -> tuple[ColumnElement[int], ColumnElement[str]]:
+def match(words: int) -> tuple[ColumnElement[int], ColumnElement[str]]:
     """Return the sort key of the order by match: a member's first matching alternative, and their key in it."""
-    met = _alternatives(text)
-    keys: list[Any] = [column for column, _ in prefixes(text)]
-    if len(met) > len(keys):
-        keys.append(_first_word(_words(text)[0]))
+    met = _alternatives(words)
+    keys: list[Any] = [column for column, _ in COLUMNS]
+    if words:
+        keys.append(_first_word())
     steps = list(zip(met, range(len(met)), keys, strict=True))
     place = case(
         *((condition, literal_column(str(number))) for condition, number, _ in steps), else_=9
@@ -91,37 +118,32 @@ def match(text: str) -> tuple[ColumnElement[int], ColumnElement[str]]:
     return place, case(*((condition, key) for condition, _, key in steps), else_=literal(""))
 
 
-def ranked_ranges(text: str, names: int | None = None) -> Iterator[Run]:
-    """Yield each alternative's range, for the order by match; of the names' range at most the first `names` rows."""
-    met = _alternatives(text)
-    for place, (column, prefix) in enumerate(prefixes(text)):
-        query = select(Member.id).where(begins_with(column, prefix))
-        yield Run(place, (column,), query.where(*map(not_, met[:place])))
-    words = _words(text)
-    if words:
-        place = len(prefixes(text))
-        named: Any = MemberWord if names is None else _first_named(words[0], names)
-        other_words = [_has_word(word) for word in words[1:]]
-        earlier = _there_is_word(
-            begins_with(_OTHER.word, words[0]), _OTHER.word < named.word, of=named
-        )
-        query = (
-            select(Member.id)
-            .select_from(named)
-            .join(Member, Member.id == named.member_id)
-            .where(begins_with(named.word, words[0]), not_(earlier), *other_words)
-        )
-        yield Run(place, (named.word, named.member_id), query.where(*map(not_, met[:place])))
+def range_count(words: int) -> int:
+    return len(COLUMNS) + bool(words)
 
 
-def _first_named(word: str, number: int) -> Any:
-    rows = select(MemberWord).where(begins_with(MemberWord.word, word))
+def ranked_range(place: int, words: int, names: int | None = None) -> Run:
+    """Return an alternative's range, for the order by match; of the names' range at most the first `names` rows."""
+    met = _alternatives(words)[:place]
+    if place < len(COLUMNS):
+        column, name = COLUMNS[place]
+        return Run((column,), select(Member.id).where(begins(column, name), *map(not_, met)))
+    named: Any = MemberWord if names is None else _first_named(names)
+    other_words = [_has_word(place) for place in range(1, words)]
+    earlier = _there_is_word(begins(_OTHER.word, "word0"), _OTHER.word < named.word, of=named)
+    query = (
+        select(Member.id)
+        .select_from(named)
+        .join(Member, Member.id == named.member_id)
+        .where(begins(named.word, "word0"), not_(earlier), *other_words, *map(not_, met))
+    )
+    return Run((named.word, named.member_id), query)
+
+
+def _first_named(number: int) -> Any:
+    rows = select(MemberWord).where(begins(MemberWord.word, "word0"))
     rows = rows.order_by(MemberWord.word, MemberWord.member_id).limit(number)
     return aliased(MemberWord, rows.subquery("first_named"))
-
-
-def is_one_word(text: str) -> bool:
-    return len(_words(text)) <= 1
 
 
 def no_index(column: Column) -> Any:
@@ -145,21 +167,21 @@ def _words(text: str) -> list[str]:
     return sorted(words, key=lambda word: (-len(word), word))[:MOST_WORDS]
 
 
-def _alternatives(text: str) -> list[ColumnElement[bool]]:
+def _alternatives(words: int) -> list[ColumnElement[bool]]:
     """Return the alternatives as conditions on a member: three columns, and one requiring every word of the name."""
     conditions: list[ColumnElement[bool]] = [
-        func.coalesce(begins_with(no_index(column), prefix), literal_column("false"))
-        for column, prefix in prefixes(text)
+        func.coalesce(begins(no_index(column), name), literal_column("false"))
+        for column, name in COLUMNS
     ]
-    words = [_has_word(word) for word in _words(text)]
-    return [*conditions, and_(*words)] if words else conditions
+    named = [_has_word(place) for place in range(words)]
+    return [*conditions, and_(*named)] if named else conditions
 
 
 _OTHER = MemberWord.__table__.alias("other_words").c
 
 
-def _has_word(word: str) -> Exists:
-    return _there_is_word(begins_with(_OTHER.word, word), of=Member)
+def _has_word(place: int) -> Exists:
+    return _there_is_word(begins(_OTHER.word, f"word{place}"), of=Member)
 
 
 def _there_is_word(*conditions: ColumnElement[bool], of: Any) -> Exists:
@@ -167,9 +189,9 @@ def _there_is_word(*conditions: ColumnElement[bool], of: Any) -> Exists:
     return exists_fenced(_OTHER.member_id == whose, *conditions, of=of)
 
 
-def _first_word(word: str) -> Any:
+def _first_word() -> Any:
     query = select(func.min(_OTHER.word)).where(
-        _OTHER.member_id == Member.id, begins_with(_OTHER.word, word)
+        _OTHER.member_id == Member.id, begins(_OTHER.word, "word0")
     )
     return query.correlate(Member).scalar_subquery()
 
