@@ -52,6 +52,19 @@ def fold_all(texts: Sequence[str]) -> list[str]:
     return [text.strip() for text in together.lower().split("\x00")]
 
 
+ESCAPE = "/"  # in a pattern of LIKE
+
+
+def like_start(key: str) -> str:
+    """Return the pattern of LIKE for texts that start with a key."""
+    return re.sub(r"[/%_]", r"/\g<0>", key) + "%"
+
+
+def like_part(key: str) -> str:
+    """Return the pattern of LIKE for texts that contain a key."""
+    return f"%{like_start(key)}"
+
+
 def _folded(text: str) -> str:
     if len(text) > MAX_LENGTH:
         return text.casefold()

@@ -34,7 +34,11 @@ class ApiKey(Base):
 
     @property
     def title(self) -> str:
-        return f'API key "{self.name}"'
+        return self.title_of(self.name)
+
+    @staticmethod
+    def title_of(name: str) -> str:
+        return f'API key "{name}"'
 
     @property
     def last_day(self) -> date | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased, contains_eager
 
 from webapp.database import db
@@ -35,7 +36,7 @@ class Event:
         return self.kind == EventKind.REVOKED
 
 
-Query = Select[Award, Staff, Staff, Staff, ApiKey, ApiKey, str]
+Query = Select[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,20 @@ class AwardRow:
 
 
 _awarder, _revoker, _restorer = aliased(Staff), aliased(Staff), aliased(Staff)
+_PEOPLE = (_awarder, _revoker, _restorer)
 _awarding, _revoking = aliased(ApiKey), aliased(ApiKey)
 
 
 def awards() -> Query:
     """Return a query of awards that `read` runs, newest first."""
     return (
-        select(Award, _awarder, _revoker, _restorer, _awarding, _revoking, Batch.name)
+        select(
+            Award,
+            *(func.coalesce(func.nullif(one.name, ""), one.email) for one in _PEOPLE),
+            _awarding.name,
+            _revoking.name,
+            Batch.name,
+        )
         .join(Award.quest)
         .join(Quest.badge)
         .outerjoin(_awarder, _awarder.id == Award.awarded_by)
@@ -70,10 +78,10 @@ def awards() -> Query:
     )
 
 
-def read(query: Query) -> list[AwardRow]:
+def read(query: Query, parameters: dict[str, Any]) -> list[AwardRow]:
     return [
         AwardRow(award, _name(by, key), _name(ended, ended_by), _name(back), batch)
-        for award, by, ended, back, key, ended_by, batch in db.session.execute(query)
+        for award, by, ended, back, key, ended_by, batch in db.session.execute(query, parameters)
     ]
 
 
@@ -88,7 +96,5 @@ def award_event(row: AwardRow) -> Event:
     return Event(EventKind.AWARDED, award, award.awarded_at, by, why, how, row.batch)
 
 
-def _name(person: Staff | None, key: ApiKey | None = None) -> str:
-    if key:
-        return key.title
-    return person.display_name if person else ""
+def _name(person: str | None, key: str | None = None) -> str:
+    return (person or "") if key is None else ApiKey.title_of(key)

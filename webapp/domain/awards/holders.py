@@ -211,8 +211,10 @@ def _cursor(award_id: int | None) -> Cursor | None:
 
 
 def _read(ids: list[int]) -> list[Event]:
-    query = events.awards().options(joinedload(Award.member)).where(in_array(Award.id, ids))
-    return [events.award_event(row) for row in events.read(query)]
+    return [events.award_event(row) for row in events.read(_SELECT_BY_ID, {"ids": ids})]
+
+
+_SELECT_BY_ID = events.awards().options(joinedload(Award.member)).where(in_array(Award.id, "ids"))
 
 
 def _row(event: Event) -> Row:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sqlalchemy import bindparam
+
 from webapp.domain.awards import events
 from webapp.domain.awards.events import AwardRow, Event, EventKind
 from webapp.domain.members import directory
@@ -47,7 +49,7 @@ class Profile:
 
 def load(member_id: int, number: int = 1) -> Profile:
     member = directory.get(member_id)
-    rows = events.read(events.awards().where(Award.member_id == member_id))
+    rows = events.read(_SELECT_OF_MEMBER, {"member_id": member.id})
     made = [events.award_event(row) for row in rows]
     history = [event for event in made if event.award.restores_id is None]
     history += [event for row in rows for event in _later(row)]
@@ -58,6 +60,9 @@ def load(member_id: int, number: int = 1) -> Profile:
     held = [event for event in made if event.award.revoked_at is None]
     restored = frozenset(row.award.restores_id for row in rows if row.award.restores_id)
     return Profile(member, held, paginate_list(history, number), restored)
+
+
+_SELECT_OF_MEMBER = events.awards().where(Award.member_id == bindparam("member_id"))
 
 
 def _later(row: AwardRow) -> Iterator[Event]:

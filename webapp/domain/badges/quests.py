@@ -181,16 +181,20 @@ def choices(
 
     Leaves out badges whose quests are all `held`.
     """
-    quests = db.session.scalars(
-        select(Quest)
-        .join(Quest.badge)
-        .options(contains_eager(Quest.badge))
-        .where(
-            Quest.archived_at.is_(None) & Badge.archived_at.is_(None) | (Quest.id == chosen),
-        )
-        .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
-    )
+    quests = db.session.scalars(_SELECT_CHOICES, {"chosen": chosen})
     badges = [(badge, list(quests)) for badge, quests in groupby(quests, lambda quest: quest.badge)]
     return [
         (badge, quests) for badge, quests in badges if any(quest.id not in held for quest in quests)
     ]
+
+
+_SELECT_CHOICES = (
+    select(Quest)
+    .join(Quest.badge)
+    .options(contains_eager(Quest.badge))
+    .where(
+        Quest.archived_at.is_(None) & Badge.archived_at.is_(None)
+        | (Quest.id == bindparam("chosen"))
+    )
+    .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
+)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-from sqlalchemy.orm import load_only
+from typing import NamedTuple
 
-from webapp.database import db
-from webapp.domain.members.text_search import begins_with
+from sqlalchemy import bindparam, select
+
+from webapp.database import db, table
+from webapp.domain.members import text_search
 from webapp.domain.normalization import fold
 from webapp.models import Member
 
@@ -14,10 +15,22 @@ MOST = 10
 LONGEST = 570  # longest possible key, in characters
 
 
-def usernames(text: str, most: int = MOST) -> list[Member]:
+class Suggestion(NamedTuple):
+    """What is shown of a member."""
+
+    id: int
+    username: str
+    name: str
+
+    @property
+    def display_name(self) -> str:
+        return self.name or self.username
+
+
+def usernames(text: str, most: int = MOST) -> list[Suggestion]:
     """Return the first `most` members by username that start with `text`; none for "".
 
-    Loads only ID, username and name. One query on a range of the index, so its cost doesn't depend on the number of
+    One query on a range of the index, so its cost doesn't depend on the number of
     members; none for blank or very long text. A leading @ takes a second query without it.
     """
     key = fold(text)
@@ -29,7 +42,15 @@ def usernames(text: str, most: int = MOST) -> list[Member]:
     return members
 
 
-def _beginning(key: str, most: int) -> list[Member]:
-    shown = load_only(Member.username, Member.name, raiseload=True)
-    query = select(Member).options(shown).where(begins_with(Member.username_key, key))
-    return list(db.session.scalars(query.order_by(Member.username_key).limit(most)))
+def _beginning(key: str, most: int) -> list[Suggestion]:
+    which = text_search.bounds("username", key) | {"limit": most}
+    return [Suggestion(*row) for row in db.session.execute(_SELECT_BEGINNING, which)]
+
+
+_MEMBERS = table(Member).c
+_SELECT_BEGINNING = (
+    select(_MEMBERS.id, _MEMBERS.username, _MEMBERS.name)
+    .where(text_search.begins(_MEMBERS.username_key, "username"))
+    .order_by(_MEMBERS.username_key)
+    .limit(bindparam("limit"))
+)

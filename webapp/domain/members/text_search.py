@@ -70,7 +70,12 @@ def parameters(text: str) -> dict[str, Any]:
     """Return the values of the parameters of these statements."""
     begun = {name: prefix for (_, name), (_, prefix) in zip(COLUMNS, prefixes(text), strict=True)}
     begun |= {f"word{place}": word for place, word in enumerate(_words(text))}
-    return begun | {f"{name}_end": _upper_bound(prefix) or BEYOND for name, prefix in begun.items()}
+    return {key: value for one in begun.items() for key, value in bounds(*one).items()}
+
+
+def bounds(name: str, prefix: str) -> dict[str, str]:
+    """Return the parameters of `begins`."""
+    return {name: prefix, f"{name}_end": _upper_bound(prefix) or BEYOND}
 
 
 def count_words(text: str) -> int:

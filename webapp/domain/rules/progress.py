@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import contains_eager, selectinload
 
 from webapp.database import db
@@ -52,17 +52,14 @@ class Step:
 def ahead(member: Member, held: Collection[int], at: datetime) -> list[Step]:
     """Return the closest quests that a member lacks, one per badge, without those not started; three queries.
 
-    `held` are the IDs of the quests they hold.
+    `held` are the IDs of the quests they hold. Without rules, one query.
     """
-    sums = dict(
-        db.session.execute(
-            select(ActivityCount.activity, ActivityCount.amount).where(
-                ActivityCount.member_id == member.id
-            )
-        ).all()
-    )
+    rules = db.session.scalars(_SELECT_IN_FORCE).unique().all()
+    if not rules:
+        return []
+    sums = dict(db.session.execute(_SELECT_SUMS, {"member_id": member.id}).all())
     steps: dict[int, Step] = {}
-    for rule in _in_force():
+    for rule in rules:
         if rule.quest_id in held or rule.quest.badge_id in steps:
             continue
         parts = [_part(condition, member, sums, held, at) for condition in rule.conditions]
@@ -85,16 +82,17 @@ def _part(
     )
 
 
-def _in_force() -> list[Rule]:
-    query = (
-        select(Rule)
-        .join(Rule.quest)
-        .join(Quest.badge)
-        .options(
-            contains_eager(Rule.quest).contains_eager(Quest.badge),
-            selectinload(Rule.conditions).joinedload(Condition.required).joinedload(Quest.badge),
-        )
-        .where(Rule.id.in_(candidates.in_force()))
-        .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
+_SELECT_SUMS = select(ActivityCount.activity, ActivityCount.amount).where(
+    ActivityCount.member_id == bindparam("member_id")
+)
+_SELECT_IN_FORCE = (
+    select(Rule)
+    .join(Rule.quest)
+    .join(Quest.badge)
+    .options(
+        contains_eager(Rule.quest).contains_eager(Quest.badge),
+        selectinload(Rule.conditions).joinedload(Condition.required).joinedload(Quest.badge),
     )
-    return list(db.session.scalars(query).unique())
+    .where(Rule.id.in_(candidates.in_force()))
+    .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
+)
