@@ -13,7 +13,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 import tests.conftest as harness  # first: it gives PostgreSQL's wheel a folder of its own
-from bench import api, autocomplete, community, deliveries, directory, home, imports, lists, rules
+from bench import (
+    api,
+    autocomplete,
+    community,
+    cpu,
+    deliveries,
+    directory,
+    home,
+    imports,
+    lists,
+    rules,
+)
 from bench.measures import Bench, quantile
 from tests.faults.console import Console
 from webapp.infrastructure import gc_tuning
@@ -91,6 +102,7 @@ def _rows(kind: str, bench: Bench, given: argparse.Namespace) -> None:
     pairs = [(bench.preview(browser, data), bench.floor_preview(data)) for _ in range(given.rounds)]
     _row("Preview, first request to rendered page", kind, pairs, "2.0")
 
+    told += cpu.rows(bench)
     told += autocomplete.rows(bench, kind)
     with bench.another("few") as few:
         told += directory.rows(bench, few)

@@ -1,0 +1,42 @@
+"""How many statements the most frequent requests take: whoever adds one states it here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Caller
+from tests.counting import statements
+from webapp.database import dialect_name
+
+pytestmark = [pytest.mark.databases("sqlite", "postgresql"), pytest.mark.usefixtures("context")]
+
+
+def test_statements_of_an_award_and_its_revocation(lms: Caller, community: dict[str, Any]) -> None:
+    """One of them is the key; PostgreSQL takes the rules' lock with one more."""
+    lock = 1 if dialect_name() == "postgresql" else 0
+    quest = str(community["quest"].id)
+    lms.post("/awards", {"quest": quest, "member": {"id": "4822"}})
+    with statements() as awarding:
+        made = lms.post("/awards", {"quest": quest, "member": {"id": "4821"}})
+    assert made.status_code == 201
+    assert len(awarding) == 8 + lock, "\n\n".join(awarding)
+    with statements() as repeating:
+        assert lms.post("/awards", {"quest": quest, "member": {"id": "4821"}}).status_code == 200
+    assert len(repeating) == 7 + lock, "\n\n".join(repeating)
+    with statements() as revoking:
+        lms.post(f"/awards/{made.json['id']}/revocation", {"reason": "Mistake"})
+    assert len(revoking) == 10, "\n\n".join(revoking)
+
+
+@pytest.mark.parametrize(
+    ("path", "number"), [("/members?q=an", 5), ("/members/4821", 3), ("/awards", 2), ("/events", 9)]
+)
+def test_statements_of_a_read(
+    lms: Caller, community: dict[str, Any], path: str, number: int
+) -> None:
+    lms.post("/awards", {"quest": str(community["quest"].id), "member": {"id": "4822"}})
+    with statements() as sent:
+        assert lms.get(path).status_code == 200
+    assert len(sent) == number, "\n\n".join(sent)
