@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from webapp.database import db, locks
 from webapp.database.locks import Lock, lock_exclusive, lock_shared
+from webapp.transaction import transaction
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD = "SELECT objid, mode FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
@@ -35,7 +36,7 @@ def test_only_the_enum_knows_numbers_of_locks() -> None:
 
 def test_locks_are_taken_by_their_own_numbers(app: Flask) -> None:
     """On PostgreSQL two features take two locks. SQLite has no such locks."""
-    with app.app_context():
+    with app.app_context(), transaction():
         lock_exclusive(Lock.TWO_FACTOR_ROLES)
         lock_shared(Lock.RULES)
         if db.engine.dialect.name == "sqlite":

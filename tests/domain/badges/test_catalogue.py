@@ -120,6 +120,8 @@ def test_holder_counts_stay_correct_whatever_happens_to_awards(make: Make) -> No
 def test_holders_are_counted_by_index(make: Make) -> None:
     """Even if planned over an almost empty table, the triggers don't scan all awards for each new one."""
     quest, members = make.quest(), make.members(500)
+    db.session.rollback()
+    db.session.connection(execution_options={"write": True})
     db.session.execute(text("TRUNCATE awards CASCADE"))
     rows = [
         {"member_id": member, "quest_id": quest.id, "source": "batch", "awarded_at": NOW}
@@ -133,6 +135,7 @@ def test_holders_are_counted_by_index(make: Make) -> None:
     before = db.session.scalar(read)
     db.session.execute(insert(Award), rows[1:])
     assert db.session.scalar(read) == before
+    db.session.rollback()
     assert kept(quest.badge_id)[1] == [0]  # none of this was committed
 
 

@@ -152,7 +152,7 @@ FORMS: list[tuple[str, Fields, list[tuple[str, str]]]] = [
 def test_a_form_is_shown_in_its_own_words(
     app: Flask, ids: dict[str, int], path: str, fields: Fields, shown: list[tuple[str, str]]
 ) -> None:
-    """R-2: in one query, whatever it refers to."""
+    """R-2: in at most one query, whatever it refers to."""
     sent = [(name, value.format(**ids)) for name, value in fields]
     with app.test_request_context("/"), statements() as queries:
         found = form_summary.rows(path.format(**ids), sent)
@@ -160,4 +160,4 @@ def test_a_form_is_shown_in_its_own_words(
         assert found[0][1].startswith("https://hooks.example.org")
         found, shown = found[1:], shown[1:]
     assert found == shown
-    assert len(queries) == 1
+    assert len(queries) <= 1
