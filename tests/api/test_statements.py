@@ -1,4 +1,4 @@
-"""How many statements the most frequent requests take: whoever adds one states it here."""
+"""How many statements the most frequent requests take: a new one must be stated here."""
 
 from __future__ import annotations
 

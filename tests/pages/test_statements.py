@@ -1,4 +1,4 @@
-"""How many statements each often requested page takes: whoever adds one states it here."""
+"""How many statements each often requested page takes: a new one must be stated here."""
 
 from __future__ import annotations
 
