@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from webapp.domain.csv_files.cell_checks import invisible, lookalike
 from webapp.domain.csv_files.cell_values import (
@@ -50,19 +51,20 @@ def _read_blocks(records: Records, above: int, shape: Shape) -> Iterator[tuple[i
     problem: DomainError | None = None
     begin = above + records.line_num + 1
     while problem is None:
+        number = 0
         lines: list[int] = []
         block: list[list[str]] = []
         try:
-            for cells in records:
-                lines.append(begin)
-                block.append(cells)
+            for cells in islice(records, BLOCK):
+                number += 1
+                if any(cells):
+                    lines.append(begin)
+                    block.append(cells)
                 begin = above + records.line_num + 1
-                if len(block) == BLOCK:
-                    break
         except csv.Error as error:
             problem = unreadable(error, begin, above + records.line_num)
-        if block:
-            yield len(block), rows_of(lines, block, shape)
+        if number:
+            yield number, rows_of(lines, block, shape)
         elif problem is None:
             return
     raise problem from None
