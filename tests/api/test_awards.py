@@ -61,6 +61,7 @@ def test_an_unknown_member_gets_the_previews_message(
     """M-12, B-14: with the preview's messages, and no award is made."""
     for member, message in (
         ({"id": "nobody"}, "Where Id, Username or Email was not found"),
+        ({"id": " "}, "Where Id, Username or Email was not found"),
         ({"id": "4821", "username": "boris"}, "User was not found"),
     ):
         answer = lms.post("/awards", asked(community["quest"], **member))

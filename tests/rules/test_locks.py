@@ -6,10 +6,13 @@ import re
 from pathlib import Path
 
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from tests.factories import Make
 from webapp.database import db, locks
 from webapp.database.locks import Lock, lock_exclusive, lock_shared
+from webapp.domain.rules.locking import sharing_lock
+from webapp.models import Member
 from webapp.transaction import transaction
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,3 +49,14 @@ def test_locks_are_taken_by_their_own_numbers(app: Flask) -> None:
         (int(Lock.TWO_FACTOR_ROLES), "ExclusiveLock"),
         (int(Lock.RULES), "ShareLock"),
     }
+
+
+def test_a_query_that_locks_rows_can_take_the_lock_of_rules_too(app: Flask, make: Make) -> None:
+    """On PostgreSQL, by the time that it returns rows."""
+    make.member("anna")
+    with app.app_context(), transaction():
+        assert db.session.scalars(sharing_lock(select(Member.username))).all() == ["anna"]
+        if db.engine.dialect.name == "sqlite":
+            return
+        held = [(number, mode) for number, mode in db.session.execute(text(HELD))]
+    assert held == [(int(Lock.RULES), "ShareLock")]

@@ -8,7 +8,7 @@ from webapp.api.framework import value_errors
 from webapp.api.framework.operations import Call, Reply, operation
 from webapp.domain.activities import counters
 from webapp.domain.activities.counters import ActivityEventIn
-from webapp.domain.batches import from_api
+from webapp.domain.members.named import identify
 from webapp.domain.permissions import Scope
 from webapp.schemas.activities import Activities, ActivitiesCounted, ActivityCounted
 
@@ -49,7 +49,7 @@ def count_activities(call: Call) -> Reply:
     others. Send it again once the member exists, or with the right time.
     """
     events = call.body.root
-    lines = from_api.identify([event.member.named() for event in events])
+    lines = identify([event.member.named() for event in events])
     happened, errors = {}, {}
     for place, (event, line) in enumerate(zip(events, lines, strict=True)):
         if line.member_id is None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from webapp.api.framework.operations import Call, Reply, operation
 from webapp.api.known_filters import known_filters
-from webapp.domain.awards import common, manual
 from webapp.domain.awards import group as group_awards
+from webapp.domain.awards import manual
 from webapp.domain.awards import queries as award_queries
 from webapp.domain.awards.group import Result
 from webapp.domain.awards.queries import AwardFilters
-from webapp.domain.batches import from_api
-from webapp.domain.errors import ErrorCollector
 from webapp.domain.members import queries as member_queries
 from webapp.domain.members.identify import MatchedRow, MatchKind
+from webapp.domain.members.named import identify
 from webapp.domain.permissions import Scope
 from webapp.messages import message
 from webapp.models import Award, AwardSource
@@ -49,13 +48,8 @@ def make_award(call: Call) -> Reply:
     Returns 422 if the quest or the member isn't found or the quest is archived, and 409 if the member isn't active.
     """
     body: AwardIn = call.body
-    refusals = ErrorCollector()
-    with refusals:
-        quest = common.quest_to_award(number_of(body.quest))
-    with refusals:
-        member_id = from_api.find_member_id(body.member.named())
-    refusals.raise_if_any()
-    done = manual.award(member_id, quest.id, body.reason, call.actor, source=AwardSource.API)
+    quest_id = number_of(body.quest) or 0
+    done = manual.award_named(body.member.named(), quest_id, body.reason, call.actor)
     return Reply(201 if done.changed else 200, AwardOut.of(done.award))
 
 
@@ -83,7 +77,7 @@ def make_group_award(call: Call) -> Reply:
     Returns 422 if the quest isn't found or is archived. For more than 50 members, create a batch.
     """
     body: GroupAwardIn = call.body
-    lines = from_api.identify([member.named() for member in body.members])
+    lines = identify([member.named() for member in body.members])
     member_ids = [
         line.member_id for line in lines if line.member_id and line.kind != MatchKind.MERGED
     ]

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     CursorResult,
     DateTime,
@@ -27,7 +28,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # Forms and error messages find the field by the constraint's name.
@@ -105,6 +109,21 @@ def dialect_name() -> str:
 def upsert(model: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """Return the dialect's INSERT, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return (postgresql if dialect_name() == "postgresql" else sqlite).insert(table(model))
+
+
+class _Qualified(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Qualified)
+def _with_tables(element: _Qualified, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **{**kw, "include_table": True})
+
+
+def returned(condition: ColumnElement[bool], name: str) -> ColumnElement[bool]:
+    """Make a condition with a subquery part of RETURNING. For SQLite, table names would be left out, also inside it."""
+    return _Qualified(condition).label(name)
 
 
 def from_now(seconds: float = 0) -> ColumnElement[datetime]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import IntEnum, unique
 
-from sqlalchemy import BigInteger, bindparam, func, select
+from sqlalchemy import CTE, BigInteger, bindparam, func, literal, select
 
 from webapp.database import db, dialect_name, prepared
 
@@ -32,6 +32,11 @@ def lock_shared(lock: Lock) -> None:
     """Share a lock until the end of the transaction, waiting for `lock_exclusive`."""
     if dialect_name() == "postgresql":
         db.session.execute(_SHARED, {"lock": lock.value})
+
+
+def shared_lock(lock: Lock) -> CTE:
+    """Return a table with one row, whose reading is `lock_shared`: part of a larger statement, on PostgreSQL."""
+    return select(func.pg_advisory_xact_lock_shared(literal(lock.value, BigInteger))).cte()
 
 
 _LOCK = bindparam("lock", type_=BigInteger)

@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from webapp.domain.awards.bulk import AT_MOST, AwardItem, Outcome, Status, count, date_in
 from webapp.domain.awards.bulk_revocation import RevocationItem
-from webapp.domain.batches.from_api import NamedMember
 from webapp.domain.csv_files import Row
+from webapp.domain.members.named import NamedMember
 from webapp.messages import join
 from webapp.schemas.common import (
     LEFT_OUT,

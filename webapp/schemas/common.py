@@ -19,8 +19,8 @@ from pydantic import (
 )
 
 from webapp.database import LARGEST_ID
-from webapp.domain.batches.from_api import NamedMember
 from webapp.domain.keyset_pagination import After
+from webapp.domain.members.named import NamedMember
 from webapp.models import Badge, Member, Quest
 from webapp.schemas import cursors
 

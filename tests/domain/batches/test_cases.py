@@ -11,11 +11,11 @@ import pytest
 
 from tests.domain.batches.test_suggestions import ACT
 from tests.factories import Make
-from webapp.domain.batches import from_api, uploads
-from webapp.domain.batches.from_api import NamedMember
+from webapp.domain.batches import uploads
 from webapp.domain.batches.preview import Preview
 from webapp.domain.batches.suggestions import suggest
 from webapp.domain.csv_files import UnclearColumnsError, read
+from webapp.domain.members.named import NamedMember, identify
 from webapp.messages import join, text_of
 from webapp.models import Batch
 from webapp.transaction import transaction
@@ -180,7 +180,7 @@ def test_the_same_cells_named_through_the_api(batch: Batch, case: str) -> None:
         )
         for row in sheet.rows
     ]
-    lines = from_api.identify(named)
+    lines = identify(named)
     assert [(one.kind, one.message, one.member_id) for one in lines if one.kind == "error"] == [
         (one.kind, one.message, one.member_id) for one in seen.lines if one.kind == "error"
     ]

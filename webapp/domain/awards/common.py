@@ -6,11 +6,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Executable, Select, bindparam, exists, func, select
+from sqlalchemy import ColumnElement, Executable, Select, bindparam, exists, func, select, true
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.database import LARGEST_ID, db, dialect_name, prepared
+from webapp.database import LARGEST_ID, db, dialect_name, prepared, returned, table
 from webapp.database.arrays import in_array
 from webapp.domain import labels
 from webapp.domain.actor import Actor
@@ -118,68 +118,69 @@ def restore_awards(revoked: ColumnElement[bool], at: datetime, actor: Actor) -> 
 def award_by_hand(
     members: list[Member], quest: Quest, reason: str, source: AwardSource, actor: Actor
 ) -> tuple[datetime, list[Award]]:
-    """Award a quest to the members who lack it; return when, and the new awards with their member and quest."""
-    lock_shared()
+    """Award a quest to the members who lack it; return when, and the new awards with their member and quest.
+
+    Call it with the rules' shared lock. `actor` is moved after the last change of these awards, as by `effective_time`.
+    """
     one = len(members) == 1
     by_id = {member.id: member for member in members}
-    which = {"member_ids": members[0].id if one else list(by_id), "quest_id": quest.id}
-    *last, required, subscribed = db.session.execute(_before_award(one=one), which).one()
-    at = max([actor.at, *(moment for moment in last if moment is not None)])
     values = {
-        **which,
+        "member_ids": members[0].id if one else list(by_id),
+        "quest_id": quest.id,
         "source": source,
-        "at": at,
+        "at": actor.at,
         "staff_id": actor.staff_id,
         "key_id": actor.key_id,
         "reason": reason,
     }
-    awards = list(db.session.scalars(_insert_by_hand(dialect_name(), one=one), values))
+    made = db.session.execute(_insert_by_hand(dialect_name(), one=one), values).all()
+    if not made:
+        return actor.at, []
+    _, required, subscribed = made[0]
+    awards = [award for award, *_ in made]
     for award in awards:
         set_committed_value(award, "member", by_id[award.member_id])
         set_committed_value(award, "quest", quest)
+    at = awards[0].awarded_at
     if required:
         candidates.note_awarded([(quest.id, award.member_id) for award in awards], at)
     outbox.emit(WebhookEvent.AWARD_CREATED, [award.id for award in awards], at, webhooks=subscribed)
     return at, awards
 
 
-_LAST_CHANGES = (
-    func.max(Award.awarded_at),
-    func.max(Award.revoked_at),
-    func.max(Award.restored_at),
-)
-_SELECT_LAST_CHANGES = select(*_LAST_CHANGES).where(
+_CHANGES = ("awarded_at", "revoked_at", "restored_at")
+_SELECT_LAST_CHANGES = select(*(func.max(table(Award).c[name]) for name in _CHANGES)).where(
     in_array(Award.member_id, "member_ids"), in_array(Award.quest_id, "quest_ids")
 )
 
 
 @cache
-def _before_award(*, one: bool) -> Executable:
-    query = select(
-        *_LAST_CHANGES,
-        candidates.is_required(bindparam("quest_id")),
-        outbox.has_subscribers(WebhookEvent.AWARD_CREATED),
-    )
-    return prepared(
-        query.where(_among(Award.member_id, one=one), Award.quest_id == bindparam("quest_id"))
-    )
-
-
-@cache
-def _insert_by_hand(_dialect: str, *, one: bool) -> Executable:
-    of = Award.__table__.c
+def _insert_by_hand(dialect: str, *, one: bool) -> Executable:
+    of = table(Award).c
+    greatest = func.greatest if dialect == "postgresql" else func.max
+    quest_id = bindparam("quest_id", type_=of.quest_id.type)
     at = bindparam("at", type_=of.awarded_at.type)
+    last = (func.coalesce(func.max(of[name]), at) for name in _CHANGES)
+    before = (
+        select(greatest(at, *last, type_=at.type).label("at"))
+        .where(_among(Award.member_id, one=one), Award.quest_id == quest_id)
+        .subquery()
+    )
+    members = select(Member.id).join(before, true()).where(_among(Member.id, one=one))
     new = insert_awards(
-        select(Member.id).where(_among(Member.id, one=one)).order_by(Member.id),
-        updated_at=at,
-        quest_id=bindparam("quest_id", type_=of.quest_id.type),
+        members.order_by(Member.id),
+        updated_at=before.c.at,
+        quest_id=quest_id,
         source=bindparam("source", type_=of.source.type),
-        awarded_at=at,
+        awarded_at=before.c.at,
         awarded_by=bindparam("staff_id", type_=of.awarded_by.type),
         awarded_key=bindparam("key_id", type_=of.awarded_key.type),
         reason=bindparam("reason", type_=of.reason.type),
     )
-    return prepared(select(Award).from_statement(new.returning(*of)))
+    required = returned(candidates.is_required(quest_id), "required")
+    subscribed = returned(outbox.has_subscribers(WebhookEvent.AWARD_CREATED), "subscribed")
+    made = new.returning(*of, required, subscribed)
+    return prepared(select(Award, required, subscribed).from_statement(made))
 
 
 def _among(member_id: InstrumentedAttribute[int], *, one: bool) -> ColumnElement[bool]:

@@ -107,6 +107,7 @@ def _give(
     made: dict[int, int] = {}
     group_id = None
     if active:
+        lock_shared()
         at, awards = award_by_hand(active, quest, reason, source, actor)
         made = {award.member_id: award.id for award in awards}
     if made and source == AwardSource.GROUP:

@@ -7,10 +7,12 @@ one active award per quest; batch workers do not take this lock.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import Executable, bindparam, select, update
+from sqlalchemy.orm import contains_eager, load_only
 
-from webapp.database import db, execute_rowcount
+from webapp.database import LARGEST_ID, db, dialect_name, execute_rowcount, prepared
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.awards import queries as award_queries
@@ -18,15 +20,28 @@ from webapp.domain.awards import undo
 from webapp.domain.awards.common import (
     award_by_hand,
     effective_time,
+    quest_to_award,
     restore_awards,
     validate,
     validate_reason,
     validate_recipient,
 )
-from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.errors import DomainError, ErrorCollector, NotFoundError
 from webapp.domain.lookup import NO_KEY_UPDATE, require
+from webapp.domain.members.identify import keys_of
+from webapp.domain.members.named import NamedMember, find_member_id
+from webapp.domain.rules.locking import lock_shared, sharing_lock
 from webapp.domain.webhooks import outbox
-from webapp.models import Award, AwardSource, Member, Role, WebhookEvent
+from webapp.models import (
+    Award,
+    AwardSource,
+    Badge,
+    Member,
+    MemberStatus,
+    Quest,
+    Role,
+    WebhookEvent,
+)
 from webapp.models.award import UNDOABLE
 
 
@@ -51,6 +66,67 @@ def award(
     """
     quest, reason = validate(quest_id, reason)
     member = require(Member, member_id, lock=NO_KEY_UPDATE)
+    lock_shared()
+    return _award(member, quest, reason, source, actor)
+
+
+def award_named(named: NamedMember, quest_id: int, reason: str, actor: Actor) -> AwardResult:
+    """Award a quest to a member whom another system names, as `award` does.
+
+    Raises DomainError also if they aren't found, together with an error of the quest.
+    """
+    if found := _lock_named(named, quest_id):
+        member, quest = found
+        return _award(member, quest, validate_reason(reason), AwardSource.API, actor)
+    refusals = ErrorCollector()  # find out why, unless they have just been added
+    with refusals:
+        quest_to_award(quest_id)
+    with refusals:
+        member_id = find_member_id(named)
+    refusals.raise_if_any()
+    return award(member_id, quest_id, reason, actor, AwardSource.API)
+
+
+def _lock_named(named: NamedMember, quest_id: int) -> tuple[Member, Quest] | None:
+    """Lock a member who can be found by exactly what is given, and return them with an open quest; one statement."""
+    row = named.row(1)
+    keys = zip(("external_id", "username_key", "email_key"), keys_of([row]), strict=True)
+    given = {name: key for name, (key,) in keys if key}
+    if row.problem or row.email_problem or not given:
+        return None
+    query = _locking_named(dialect_name(), *given)
+    found = db.session.execute(query, {**given, "quest_id": min(quest_id, LARGEST_ID)}).first()
+    return (found[0], found[1]) if found else None
+
+
+@cache
+def _locking_named(_dialect: str, *keys: str) -> Executable:
+    """Return the statement that finds an open quest, and locks the member with all these keys."""
+    query = (
+        select(Member, Quest)
+        .join(Quest, Quest.id == bindparam("quest_id"))
+        .join(Quest.badge)
+        .options(
+            load_only(Member.external_id, Member.username, Member.name, Member.status),
+            load_only(Quest.name),
+            contains_eager(Quest.badge).load_only(Badge.name),
+        )
+        .where(
+            *(getattr(Member, key) == bindparam(key) for key in keys),
+            Member.status != MemberStatus.ERASED,
+            Quest.archived_at.is_(None),
+            Badge.archived_at.is_(None),
+        )
+        .with_for_update(of=Member, key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    return prepared(sharing_lock(query))
+
+
+def _award(
+    member: Member, quest: Quest, reason: str, source: AwardSource, actor: Actor
+) -> AwardResult:
+    """Award a quest to a locked member, with the rules' shared lock."""
     validate_recipient(member)
     at, new = award_by_hand([member], quest, reason, source, actor)
     for award in new:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
@@ -12,25 +11,12 @@ from webapp.domain.batches.drafts import Heading
 from webapp.domain.batches.preview import Preview
 from webapp.domain.batches.preview_rows import PreviewRows
 from webapp.domain.batches.uploads import ROWS_PER_MEMBER
-from webapp.domain.csv_files import Row, Sheet
-from webapp.domain.csv_files.rows import row_of
+from webapp.domain.csv_files import Sheet
 from webapp.domain.errors import DomainError
-from webapp.domain.members import identify as member_identify
 from webapp.domain.members.identify import MatchedRow
+from webapp.domain.members.named import NamedMember
 from webapp.messages import Message
 from webapp.models import Batch
-
-
-class NamedMember(NamedTuple):
-    """A member by ID, username or email; values that are given must agree."""
-
-    external_id: str = ""
-    username: str = ""
-    email: str = ""
-
-    def row(self, line: int) -> Row:
-        return row_of(line, self._asdict(), list(self))
-
 
 NOT_A_FILE = Message("csv_files.not_a_file")
 
@@ -42,21 +28,6 @@ class FillResult:
     batch: Batch
     added: int = 0
     lines: list[MatchedRow] = field(default_factory=list)
-
-
-def identify(named: list[NamedMember]) -> list[MatchedRow]:
-    return member_identify.identify(
-        [member.row(place) for place, member in enumerate(named, start=1)]
-    )
-
-
-def find_member_id(named: NamedMember) -> int:
-    """Return the ID of the named member. Raises DomainError with the message of a file's preview."""
-    (line,) = identify([named])
-    if line.member_id is None:
-        problem = line.message or Message("rows.not_found")
-        raise DomainError(problem.code, "member", note=line.note, **problem.values)
-    return line.member_id
 
 
 def create(heading: Heading, named: list[NamedMember], limit: int, actor: Actor) -> FillResult:

@@ -7,12 +7,25 @@ lock that both may need. SQLite has one writer at a time anyway.
 
 from __future__ import annotations
 
-from webapp.database import locks
+from typing import TypeVarTuple
+
+from sqlalchemy import Select, true
+
+from webapp.database import dialect_name, locks
 from webapp.database.locks import Lock
+
+Columns = TypeVarTuple("Columns")
 
 
 def lock_shared() -> None:
     locks.lock_shared(Lock.RULES)
+
+
+def sharing_lock(query: Select[*Columns]) -> Select[*Columns]:
+    """Make a query also do what `lock_shared` does; later statements see the rules as they are then."""
+    if dialect_name() == "postgresql":
+        return query.join(locks.shared_lock(Lock.RULES), true())
+    return query
 
 
 def lock_exclusive() -> None:

@@ -48,7 +48,7 @@ def emit_run(kind: WebhookEvent, batch: Batch, at: datetime) -> None:
 def has_subscribers(kind: WebhookEvent) -> ColumnElement[bool]:
     """True if any endpoint is subscribed to events of this kind; part of a larger query."""
     return exists().where(
-        Listens.kind.in_(_subscriptions(kind)),
+        Listens.kind.in_(map(literal, _subscriptions(kind))),
         Endpoint.id == Listens.endpoint_id,
         Endpoint.disabled_at.is_(None),
     )
@@ -77,7 +77,7 @@ def _emit(
         job_queue.enqueue_after_commit("deliver", endpoint_id)
 
 
-_INSERT_EVENTS = prepared(insert(table(EventGroup)))
+_INSERT_EVENTS = prepared(insert(table(EventGroup)).inline())
 
 
 @cache
