@@ -119,6 +119,52 @@ def test_an_invalid_setting_is_named_in_the_error(name: str, value: str, sentenc
     assert "hunter2" not in str(told.value)
 
 
+SSO = {
+    **GOOD,
+    "LAUREL_OIDC_ISSUER": "https://login.example.org/realms/main",
+    "LAUREL_OIDC_CLIENT_ID": "laurel",
+    "LAUREL_OIDC_ROLES": "console-admins=admin, cn=mods=manager",
+}
+
+
+def test_single_sign_on(tmp_path: Path) -> None:
+    """SSO-1, SSO-2."""
+    (tmp_path / "secret").write_text("hush\n")
+    settings = load({**SSO, "LAUREL_OIDC_CLIENT_SECRET_FILE": str(tmp_path / "secret")})
+
+    assert settings.oidc_client_secret == "hush"
+    assert "hush" not in repr(settings)
+    assert settings.oidc_roles == (("console-admins", "admin"), ("cn=mods", "manager"))
+    scopes = load({**SSO, "LAUREL_OIDC_SCOPES": "email offline_access"}).oidc_scopes
+    assert scopes == "openid email offline_access"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("LAUREL_OIDC_ISSUER", "", "LAUREL_OIDC_CLIENT_ID is set, but LAUREL_OIDC_ISSUER isn't. "),
+        ("LAUREL_OIDC_ISSUER", "http://login.example.org", "LAUREL_OIDC_ISSUER must look like "),
+        ("LAUREL_OIDC_ISSUER", "https://[x", "LAUREL_OIDC_ISSUER must look like "),
+        ("LAUREL_OIDC_ISSUER", "https://a:hunter2@x.org", "LAUREL_OIDC_ISSUER must look like "),
+        ("LAUREL_OIDC_ISSUER", "https://x.org?a=1", "LAUREL_OIDC_ISSUER must look like "),
+        ("LAUREL_OIDC_CLIENT_ID", " ", "LAUREL_OIDC_CLIENT_ID isn't set. "),
+        ("LAUREL_OIDC_ROLES", "", "LAUREL_OIDC_ROLES isn't set, "),
+        ("LAUREL_OIDC_ROLES", "mods", "LAUREL_OIDC_ROLES contains 'mods', "),
+        ("LAUREL_OIDC_ROLES", "mods=boss", "LAUREL_OIDC_ROLES contains 'mods=boss', "),
+        ("LAUREL_OIDC_CREATE", "maybe", "LAUREL_OIDC_CREATE is 'maybe', but must be no or yes."),
+        ("LAUREL_OIDC_CLIENT_SECRET_FILE", "/no/such/file", "The file in LAUREL_OIDC_CLIENT_"),
+    ],
+)
+def test_an_invalid_setting_of_single_sign_on_is_named(
+    name: str, value: str, sentence: str
+) -> None:
+    with pytest.raises(SettingError) as told:
+        load({**SSO, name: value})
+
+    assert str(told.value).startswith(sentence)
+    assert "hunter2" not in str(told.value)
+
+
 def test_a_random_secret_is_never_rejected_as_weak() -> None:
     """W102: the secret proposed in the error message is accepted, whatever the random generator returns."""
     for _ in range(100):

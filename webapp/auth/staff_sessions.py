@@ -16,7 +16,15 @@ from sqlalchemy import Executable, bindparam, delete, insert, select, true, upda
 
 from webapp.database import DB_UNAVAILABLE, db
 from webapp.domain.community import Brand
-from webapp.models import Community, SecondFactor, Staff, StaffSession, TwoFactorRequiredRole
+from webapp.infrastructure.encryption import encrypt
+from webapp.models import (
+    Community,
+    SecondFactor,
+    SsoSession,
+    Staff,
+    StaffSession,
+    TwoFactorRequiredRole,
+)
 from webapp.models.staff import SESSION_IDLES, SESSION_LASTS
 
 NOTED_EVERY = timedelta(minutes=1)
@@ -34,6 +42,15 @@ class CurrentSession:
     brand: Brand
 
 
+@dataclass(frozen=True)
+class ProviderSession:
+    """What a session keeps of a single sign-on, to end with the provider's session and to end that one."""
+
+    identity_id: int
+    sid: str
+    id_token: str
+
+
 def start(
     staff_id: int,
     at: datetime,
@@ -41,10 +58,11 @@ def start(
     *,
     browser: str = "",
     address: str = "",
+    provider: ProviderSession | None = None,
 ) -> str:
     """Start a session, end the one with the key `instead_of`, and return the new key.
 
-    `browser` and `address` help the owner recognize the session.
+    `browser` and `address` help the owner recognize the session. `provider` is given for single sign-on.
     """
     key = secrets.token_urlsafe(32)
     row = {
@@ -59,6 +77,15 @@ def start(
     writes: list[Executable] = [insert(StaffSession).values(row)]
     if instead_of:
         writes.insert(0, delete(StaffSession).where(StaffSession.key_hash == _hash(instead_of)))
+    if provider:
+        started = select(StaffSession.id).where(StaffSession.key_hash == row["key_hash"])
+        values = {
+            "session_id": started.scalar_subquery(),
+            "identity_id": provider.identity_id,
+            "sid": provider.sid[:255],
+            "id_token": encrypt(provider.id_token),
+        }
+        writes.append(insert(SsoSession).values(values))
     _write(*writes)
     return key
 
@@ -92,6 +119,7 @@ def find(key: str, at: datetime, *, used: bool = True) -> CurrentSession | None:
 _REQUIRED = select(TwoFactorRequiredRole.role).where(
     TwoFactorRequiredRole.role == Staff.role, TwoFactorRequiredRole.since <= StaffSession.created_at
 )
+_BY_PROVIDER = select(SsoSession.session_id).where(SsoSession.session_id == StaffSession.id)
 _SET_UP = select(SecondFactor.staff_id).where(SecondFactor.staff_id == Staff.id)
 # Compiled once: every request runs it, and building it takes longer than executing it.
 _FIND = (
@@ -101,7 +129,8 @@ _FIND = (
         StaffSession.seen_at,
         StaffSession.confirmed_at,
         Staff,
-        _REQUIRED.exists() & ~_SET_UP.exists(),
+        # A provider asks for its own second factor.
+        _REQUIRED.exists() & ~_SET_UP.exists() & ~_BY_PROVIDER.exists(),
         Community.name,
         Community.logo_hash,
     )

@@ -20,6 +20,7 @@ COMMANDS = {
     "keys": "webapp.cli.keys:group",
     "db": "webapp.cli.database:db",
     "members": "webapp.cli.members:group",
+    "oidc": "webapp.cli.oidc:group",
     "staff": "webapp.cli.staff:group",
     "webhooks": "webapp.cli.webhooks:group",
     "backup": "webapp.cli.backups:backup_command",

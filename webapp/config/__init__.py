@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from webapp.config import single_sign_on
 from webapp.config.values import (
     SettingError,
     check_encryption,
@@ -107,6 +108,33 @@ class Settings:
     metrics_token: str = field(default="", repr=False)
     """LAUREL_METRICS_TOKEN: token that Prometheus sends to `/metrics`; without it the page doesn't exist."""
 
+    oidc_issuer: str = ""
+    """LAUREL_OIDC_ISSUER: issuer URL of the OpenID Connect provider; turns on single sign-on."""
+
+    oidc_client_id: str = ""
+    """LAUREL_OIDC_CLIENT_ID: the client ID that the provider gave to Laurel."""
+
+    oidc_client_secret: str = field(default="", repr=False)
+    """LAUREL_OIDC_CLIENT_SECRET: the client's secret; none for a public client."""
+
+    oidc_client_secret_file: str = ""
+    """LAUREL_OIDC_CLIENT_SECRET_FILE: a file that contains the client's secret, instead of the setting."""
+
+    oidc_name: str = "your organization"
+    """LAUREL_OIDC_NAME: the provider's name on the sign-in button."""
+
+    oidc_scopes: str = "openid email profile"
+    """LAUREL_OIDC_SCOPES: requested scopes, separated by spaces; always with `openid`."""
+
+    oidc_role_claim: str = "groups"
+    """LAUREL_OIDC_ROLE_CLAIM: the claim that decides the role; dots lead into objects: `realm_access.roles`."""
+
+    oidc_roles: tuple[tuple[str, str], ...] = ()
+    """LAUREL_OIDC_ROLES: values of the claim and their roles: `console-admins=admin,moderators=manager`."""
+
+    oidc_create: str = "no"
+    """LAUREL_OIDC_CREATE: `yes` creates an account at the first sign-in of someone with a role."""
+
     @property
     def sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
@@ -155,6 +183,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         tick_seconds=seconds(environ, "LAUREL_TICK_SECONDS", 5),
         logs=one_of(environ, "LAUREL_LOGS", "text", "json"),
         metrics_token=read_token(environ.get("LAUREL_METRICS_TOKEN", "").strip()),
+        **single_sign_on.load(environ),
     )
 
 

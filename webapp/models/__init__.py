@@ -10,6 +10,7 @@ from webapp.models.community import Community
 from webapp.models.event import ErasedMember, EventFeed, EventGroup
 from webapp.models.group_award import GroupAward
 from webapp.models.group_revocation import GroupRevocation
+from webapp.models.identity import SsoSession, StaffIdentity
 from webapp.models.image import Image
 from webapp.models.member import Member, MemberStatus, MemberWord
 from webapp.models.member_import import ImportStatus, MemberImport, MemberImportRow
@@ -80,7 +81,9 @@ __all__ = [
     "RuleCandidate",
     "SecondFactor",
     "SetupLink",
+    "SsoSession",
     "Staff",
+    "StaffIdentity",
     "StaffLink",
     "StaffSession",
     "Subscription",

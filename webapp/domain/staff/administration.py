@@ -19,23 +19,32 @@ from webapp.domain.lookup import require
 from webapp.domain.normalization import fold
 from webapp.domain.staff import accounts, password_links
 from webapp.domain.webhooks import endpoints
-from webapp.models import AuditEvent, Role, SecondFactor, Staff, StaffLink, StaffSession
+from webapp.models import (
+    AuditEvent,
+    Role,
+    SecondFactor,
+    Staff,
+    StaffIdentity,
+    StaffLink,
+    StaffSession,
+)
 
 
 @dataclass(frozen=True)
 class Account:
-    """An account, when it was last seen, since when two-factor authentication is on, and its pending link."""
+    """An account, when it was last seen, and how its owner signs in."""
 
     person: Staff
     seen_at: datetime | None
     factor_since: datetime | None
-    link_until: datetime | None
+    link_until: datetime | None  # of the pending link
+    linked_at: datetime | None  # to an identity at a provider
 
     @property
     def status(self) -> str:
         if not self.person.active:
             return "Disabled"
-        return "Active" if self.person.password else "Invited"
+        return "Active" if self.person.password or self.linked_at else "Invited"
 
 
 def list_accounts() -> list[Account]:
@@ -129,6 +138,11 @@ _last_act = select(func.max(AuditEvent.at)).where(AuditEvent.staff_id == Staff.i
 _last_request = (
     select(func.max(StaffSession.seen_at)).where(StaffSession.staff_id == Staff.id).correlate(Staff)
 )
+_linked = (
+    select(func.min(StaffIdentity.linked_at))
+    .where(StaffIdentity.staff_id == Staff.id)
+    .correlate(Staff)
+)
 _ACCOUNTS = (
     select(
         Staff,
@@ -136,6 +150,7 @@ _ACCOUNTS = (
         _last_request.scalar_subquery(),
         SecondFactor.confirmed_at,
         StaffLink.created_at,
+        _linked.scalar_subquery(),
     )
     .outerjoin(SecondFactor, SecondFactor.staff_id == Staff.id)
     .outerjoin(StaffLink, StaffLink.staff_id == Staff.id)
@@ -148,11 +163,11 @@ def _account(
     seen_at: datetime | None,
     factor_since: datetime | None,
     link_made: datetime | None,
+    linked_at: datetime | None,
 ) -> Account:
     seen = max(filter(None, (acted_at, seen_at)), default=None)
-    return Account(
-        person, seen, factor_since, link_made + password_links.LIFETIME if link_made else None
-    )
+    link_until = link_made + password_links.LIFETIME if link_made else None
+    return Account(person, seen, factor_since, link_until, linked_at)
 
 
 def _lock_with_admins(staff_id: int) -> tuple[Staff, set[int]]:
@@ -163,6 +178,12 @@ def _lock_with_admins(staff_id: int) -> tuple[Staff, set[int]]:
     admins = set(db.session.scalars(able.order_by(Staff.id).with_for_update()))
     person = require(Staff, staff_id, lock=True)
     return person, admins
+
+
+def is_last_admin(person: Staff) -> bool:
+    """True if no other admin can sign in with a password; locks those who can."""
+    _, admins = _lock_with_admins(person.id)
+    return admins == {person.id}
 
 
 def _ensure_other_admin(person: Staff, admins: set[int]) -> None:

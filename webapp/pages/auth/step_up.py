@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from flask import Flask, current_app, g, make_response, render_template
+from flask import Flask, current_app, g, make_response, render_template, url_for
 from flask.typing import ResponseReturnValue
 from htmx_flask import request
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
 from webapp.domain.errors import DomainError
-from webapp.domain.staff import login_throttle, sessions, two_factor
+from webapp.domain.staff import login_throttle, sessions, single_sign_on, two_factor
 from webapp.pages.auth import form_summary, reauthentication
+from webapp.pages.http import saved_form
 from webapp.pages.http.authorization import (
     View,
     current_actor,
@@ -56,6 +57,9 @@ def _guard() -> ResponseReturnValue | None:
     words = confirms(current_app, request.endpoint) if request.endpoint else None
     if words is None or not is_due():
         return None
+    if single_sign_on.is_used(current_session().id):
+        kept = saved_form.save(current_staff.security_stamp)
+        return _ask(words, 200, onward=url_for("security.typed") if kept else return_url() or "/")
     if PASSWORD not in request.form:
         return _ask(words, 200)
     try:
@@ -101,8 +105,16 @@ def _count_code(at: datetime) -> int:
         raise reauthentication.too_many(refusal) from None
 
 
-def _ask(words: str, status: int, errors: dict[str, list[str]] | None = None) -> Response:
-    """Render the question with the original request's fields: a dialog for htmx, otherwise a page."""
+def _ask(
+    words: str,
+    status: int,
+    errors: dict[str, list[str]] | None = None,
+    onward: str | None = None,
+) -> Response:
+    """Render the question with the original request's fields: a dialog for htmx, otherwise a page.
+
+    In a session that began at the provider, its link leads there and then to `onward`.
+    """
     fields = [
         (name, value)
         for name, value in request.form.items(multi=True)
@@ -120,6 +132,7 @@ def _ask(words: str, status: int, errors: dict[str, list[str]] | None = None) ->
             back=return_url() or "/",
             asks_code=two_factor.is_on(current_staff.id),
             walled=current_session().must_set_up,
+            onward=onward,
         ),
         status,
     )

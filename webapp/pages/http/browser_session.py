@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from flask import Response, after_this_request, g, request, session
 
 from webapp.auth import staff_sessions as sessions
-from webapp.auth.staff_sessions import CurrentSession
+from webapp.auth.staff_sessions import CurrentSession, ProviderSession
 from webapp.models import Staff
 from webapp.pages.http import known_devices, user_agent
 
@@ -34,8 +34,8 @@ def _find() -> CurrentSession | None:
     return None
 
 
-def begin(staff: Staff) -> None:
-    """Sign `staff` in, and end this browser's previous session."""
+def begin(staff: Staff, provider: ProviderSession | None = None) -> None:
+    """Sign `staff` in, with a password or through a provider, and end this browser's previous session."""
     _renew_token(staff)
     session["account"] = staff.security_stamp
     session["key"] = sessions.start(
@@ -44,6 +44,7 @@ def begin(staff: Staff) -> None:
         session.get("key"),
         browser=user_agent.recognize(request.user_agent.string),
         address=request.remote_addr or "",
+        provider=provider,
     )
     g.pop("staff_session", None)
     email = staff.email  # before the session's rows expire

@@ -1,0 +1,604 @@
+"""Single sign-on: who is signed in, who is refused and why, and every bad answer (SSO-1, SSO-2)."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+from flask import Flask
+from joserfc.jwk import RSAKey
+from sqlalchemy import inspect, select, update
+
+from tests.factories import Make
+from tests.pages.auth.provider import CLIENT, FakeProvider
+from tests.pages.client import Answer, ReviewingClient
+from webapp import create_app
+from webapp.auth.oidc import http, provider
+from webapp.config import Settings
+from webapp.database import db
+from webapp.models import (
+    AuditEvent,
+    Role,
+    SsoSession,
+    Staff,
+    StaffIdentity,
+    StaffSession,
+    TwoFactorRequiredRole,
+)
+from webapp.transaction import transaction
+
+KEY = RSAKey.generate_key(2048, auto_kid=True)
+OTHER_KEY = RSAKey.generate_key(2048, auto_kid=True)
+NAME = "Example Login"
+
+
+@pytest.fixture
+def idp() -> Iterator[FakeProvider]:
+    fake = FakeProvider(KEY)
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def sso_app(app: Flask, database: Settings, idp: FakeProvider) -> Iterator[Flask]:
+    """The console with single sign-on, on the database of `app`."""
+    made = create_app(
+        replace(
+            database,
+            oidc_issuer=idp.issuer,
+            oidc_client_id=CLIENT,
+            oidc_client_secret="hush",
+            oidc_name=NAME,
+            oidc_roles=(("console-admins", "admin"), ("moderators", "manager")),
+        )
+    )
+    yield made
+    with made.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(sso_app: Flask) -> ReviewingClient:
+    return ReviewingClient(sso_app, None, use_cookies=True)
+
+
+@pytest.fixture
+def anna(make: Make) -> Staff:
+    return make.staff(Role.ADMIN, email="anna@example.org", name="Anna", password="a hash")
+
+
+def begin(client: ReviewingClient, idp: FakeProvider, path: str = "/sso?next=/members") -> str:
+    """Go to the provider; return the state."""
+    sent = client.get(path)
+    assert sent.status_code == 303
+    address = urlsplit(sent.headers["Location"])
+    assert f"{address.scheme}://{address.netloc}{address.path}" == f"{idp.issuer}/authorize"
+    idp.asked = dict(parse_qsl(address.query))
+    return idp.asked["state"]
+
+
+def come_back(client: ReviewingClient, state: str, **more: str) -> Answer:
+    return client.get("/sso/callback?" + urlencode({"code": "c", "state": state, **more}))
+
+
+def sign_in(client: ReviewingClient, idp: FakeProvider) -> Answer:
+    return come_back(client, begin(client, idp))
+
+
+def refusal(client: ReviewingClient, answer: Answer) -> str:
+    """The sentence on the sign-in page that a refusal leads to; no one is signed in."""
+    assert answer.status_code == 303
+    assert urlsplit(answer.headers["Location"]).path == "/sign-in"
+    page = client.get(answer.headers["Location"])
+    assert page.status_code == 200
+    return page.words(".note.error")
+
+
+def rows(app: Flask, model: type[Any]) -> list[Any]:
+    with app.app_context():
+        return list(db.session.scalars(select(model).order_by(*inspect(model).primary_key)))
+
+
+def verbs(app: Flask) -> list[str]:
+    return [entry.verb for entry in rows(app, AuditEvent)]
+
+
+def test_the_request_is_protected_by_pkce_nonce_and_state(
+    client: ReviewingClient, idp: FakeProvider
+) -> None:
+    begin(client, idp)
+
+    asked = idp.asked
+    assert asked["response_type"] == "code"
+    assert asked["client_id"] == CLIENT
+    assert asked["scope"] == "openid email profile"
+    assert asked["redirect_uri"] == "http://localhost:8000/sso/callback"
+    assert asked["code_challenge_method"] == "S256"
+    assert min(len(asked[name]) for name in ("state", "nonce", "code_challenge")) >= 43
+
+
+def test_an_account_is_linked_once_by_its_verified_email(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    """SSO-1: afterwards only issuer and subject count."""
+    assert sign_in(client, idp).headers["Location"] == "/members"
+    assert client.get("/settings/staff").status_code == 200
+    assert rows(sso_app, StaffIdentity)[0].staff_id == anna.id
+    assert verbs(sso_app) == ["staff.linked", "staff.signed_in"]
+
+    client.post("/sign-out")
+    idp.claims = {"email": "new-name@example.org", "email_verified": False}
+    assert sign_in(client, idp).headers["Location"] == "/members"
+    assert len(rows(sso_app, StaffIdentity)) == 1
+
+
+def test_an_unverified_email_links_nothing(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    for value in (False, None, "yes"):
+        idp.claims = {"email_verified": value}
+        assert "hasn't verified your email" in refusal(client, sign_in(client, idp))
+    assert rows(sso_app, StaffIdentity) == []
+    assert verbs(sso_app)[0] == "staff.sign_in_refused"
+
+
+def test_a_second_person_with_the_same_email_is_refused(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    sign_in(client, idp)
+    client.post("/sign-out")
+    idp.claims = {"sub": "subject-2"}
+
+    assert "linked to another person" in refusal(client, sign_in(client, idp))
+    assert len(rows(sso_app, StaffIdentity)) == 1
+
+
+def test_without_an_account_people_are_refused(client: ReviewingClient, idp: FakeProvider) -> None:
+    assert "has no account in Laurel" in refusal(client, sign_in(client, idp))
+
+
+def test_accounts_are_created_if_the_setting_says_so(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider
+) -> None:
+    """SSO-2."""
+    sso_app.config["LAUREL"] = replace(sso_app.config["LAUREL"], oidc_create="yes")
+    idp.claims = {"groups": ["others", "moderators"]}
+    assert sign_in(client, idp).headers["Location"] == "/members"
+
+    (person,) = rows(sso_app, Staff)
+    assert (person.email, person.name, person.role) == (
+        "anna@example.org",
+        "Anna Berg",
+        Role.MANAGER,
+    )
+    assert verbs(sso_app) == ["staff.provisioned", "staff.signed_in"]
+
+
+def test_a_name_like_a_colleagues_is_not_taken(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make
+) -> None:
+    make.staff(Role.SUPPORT, name="Anna Berg")
+    sso_app.config["LAUREL"] = replace(sso_app.config["LAUREL"], oidc_create="yes")
+
+    assert sign_in(client, idp).headers["Location"] == "/members"
+    assert {person.name for person in rows(sso_app, Staff)} == {"Anna Berg", "anna@example.org"}
+
+
+@pytest.mark.parametrize("groups", [[], ["others"], None, "others", {"a": 1}, [["x"]], 7])
+def test_people_without_a_role_are_refused(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff, groups: object
+) -> None:
+    """SSO-2: and nothing is linked."""
+    idp.claims = {"groups": groups}
+
+    assert "give you no role in Laurel" in refusal(client, sign_in(client, idp))
+    assert rows(sso_app, StaffIdentity) == []
+
+
+def test_several_groups_give_the_highest_role(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make
+) -> None:
+    make.staff(Role.SUPPORT, email="anna@example.org")
+    idp.claims = {"groups": ["moderators", "console-admins", "others"]}
+    sign_in(client, idp)
+
+    assert rows(sso_app, Staff)[0].role == Role.ADMIN
+
+
+def test_a_nested_claim_and_userinfo_give_the_role(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make
+) -> None:
+    make.staff(Role.SUPPORT, email="anna@example.org")
+    settings = sso_app.config["LAUREL"]
+    sso_app.config["LAUREL"] = replace(settings, oidc_role_claim="realm_access.roles")
+    idp.claims = {"email": None, "email_verified": None}
+    idp.in_userinfo = {
+        "sub": "subject-1",
+        "email": "anna@example.org",
+        "email_verified": True,
+        "realm_access": {"roles": ["moderators"]},
+    }
+    sign_in(client, idp)
+    assert rows(sso_app, Staff)[0].role == Role.MANAGER
+
+    client.post("/sign-out")
+    idp.in_userinfo["sub"] = "subject-2"
+    assert "couldn't be verified" in refusal(client, sign_in(client, idp))
+
+
+def test_a_role_that_falls_reduces_the_running_session(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make, anna: Staff
+) -> None:
+    """SSO-2."""
+    make.staff(Role.ADMIN, password="a hash")
+    sign_in(client, idp)
+    assert client.get("/settings/staff").status_code == 200
+
+    other = ReviewingClient(sso_app, None, use_cookies=True)
+    idp.claims = {"groups": ["moderators"]}
+    sign_in(other, idp)
+    assert client.get("/settings/staff").status_code == 403
+    assert "staff.role_claimed" in verbs(sso_app)
+
+
+def test_a_role_that_is_gone_ends_the_running_sessions(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    sign_in(client, idp)
+    idp.claims = {"groups": []}
+    other = ReviewingClient(sso_app, None, use_cookies=True)
+    refusal(other, sign_in(other, idp))
+
+    assert urlsplit(client.get("/members").headers["Location"]).path == "/sign-in"
+
+
+def test_the_last_admin_with_a_password_stays_admin(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    """SSO-3: otherwise no one could repair the groups if the provider is away."""
+    idp.claims = {"groups": ["moderators"]}
+    sign_in(client, idp)
+
+    assert rows(sso_app, Staff)[0].role == Role.ADMIN
+    assert "staff.role_kept" in verbs(sso_app)
+
+
+def test_a_disabled_account_is_refused(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    with sso_app.app_context(), transaction():
+        db.session.execute(update(Staff).values(active=False))
+
+    assert "is disabled" in refusal(client, sign_in(client, idp))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"nonce": "another"},
+        {"nonce": None},
+        {"iss": "https://evil.example"},
+        {"iss": None},
+        {"aud": "another"},
+        {"aud": None},
+        {"aud": []},
+        {"aud": [CLIENT, "another"]},  # without azp
+        {"azp": "another"},
+        {"exp": 1},
+        {"exp": None},
+        {"exp": "soon"},
+        {"iat": 99_999_999_999},
+        {"nbf": 99_999_999_999},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": "s" * 256},
+        {"sub": 7},
+        {"at_hash": "wrong"},
+    ],
+    ids=str,
+)
+def test_a_token_with_a_wrong_claim_signs_no_one_in(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff, wrong: dict[str, Any]
+) -> None:
+    idp.claims = wrong
+
+    assert "couldn't be verified" in refusal(client, sign_in(client, idp))
+    assert rows(sso_app, StaffSession) == []
+
+
+def _unsigned(idp: FakeProvider) -> str:
+    header = urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")
+    return f"{header}.{idp.signed().split('.')[1]}."
+
+
+def _with_public_key_as_secret(idp: FakeProvider) -> str:
+    header = urlsafe_b64encode(b'{"alg":"HS256"}').decode().rstrip("=")
+    signed = f"{header}.{idp.signed().split('.')[1]}"
+    digest = hmac.digest(KEY.as_pem(private=False), signed.encode(), "sha256")
+    return f"{signed}.{urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        _unsigned,
+        _with_public_key_as_secret,
+        lambda idp: idp.signed(OTHER_KEY),
+        lambda idp: idp.signed()[:-8] + "AAAAAAAA",
+        lambda idp: "not a token",
+        lambda idp: "a.b.c",
+        lambda idp: "é.é.é",
+    ],
+    ids=["none", "HS256", "other key", "altered", "text", "dots", "not ASCII"],
+)
+def test_a_token_that_is_not_signed_by_the_provider_signs_no_one_in(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff, forge: Any
+) -> None:
+    state = begin(client, idp)
+    idp.id_token = forge(idp)
+
+    assert "couldn't be verified" in refusal(client, come_back(client, state))
+    assert rows(sso_app, StaffSession) == []
+
+
+def test_a_rotated_key_is_fetched(
+    client: ReviewingClient, idp: FakeProvider, anna: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider, "PAUSE", -1.0)
+    sign_in(client, idp)
+    client.post("/sign-out")
+    idp.key = idp.published = OTHER_KEY
+
+    assert sign_in(client, idp).headers["Location"] == "/members"
+    assert idp.came.count("/keys") == 2
+
+
+def test_unknown_keys_do_not_make_the_console_ask_again_and_again(
+    client: ReviewingClient, idp: FakeProvider, anna: Staff
+) -> None:
+    idp.key = OTHER_KEY  # but not published
+    for _ in range(3):
+        assert "couldn't be verified" in refusal(client, sign_in(client, idp))
+    assert idp.came.count("/keys") == 1
+
+
+def test_a_state_is_good_once_and_in_one_browser(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    state = begin(client, idp)
+    other = ReviewingClient(sso_app, None, use_cookies=True)
+    assert "in another browser" in refusal(other, come_back(other, state))
+    assert "in another browser" in refusal(client, come_back(client, "x" * 43))
+    assert come_back(client, state).headers["Location"] == "/members"
+    client.post("/sign-out")
+    assert "already used" in refusal(client, come_back(client, state))
+
+
+def test_two_tabs_can_sign_in(client: ReviewingClient, idp: FakeProvider, anna: Staff) -> None:
+    first = begin(client, idp, "/sso?next=/badges")
+    asked = idp.asked
+    second = begin(client, idp)
+    assert come_back(client, second).headers["Location"] == "/members"
+    idp.asked = asked
+    assert come_back(client, first).headers["Location"] == "/badges"
+
+
+def test_a_sign_in_that_takes_too_long_begins_again(
+    client: ReviewingClient, idp: FakeProvider, anna: Staff
+) -> None:
+    state = begin(client, idp)
+    with client.session_transaction() as kept:
+        kept["sso"] = {state: [*kept["sso"][state][:2], int(time.time()) - 601, "/", 0]}
+    assert "took too long" in refusal(client, come_back(client, state))
+
+
+@pytest.mark.parametrize(
+    "onward", ["https://evil.example", "//evil.example", "/\\evil.example", "/a b", "x" * 3000]
+)
+def test_signing_in_never_leads_to_another_site(
+    client: ReviewingClient, idp: FakeProvider, anna: Staff, onward: str
+) -> None:
+    state = begin(client, idp, "/sso?" + urlencode({"next": onward}))
+    assert come_back(client, state).headers["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ("access_denied", "it was cancelled"),
+        ("server_error", "the sign-in provider answered “server_error”"),
+        ("<script>" + "x" * 3000, "answered “<script>xxx"),
+    ],
+    ids=["denied", "failed", "long"],
+)
+def test_an_error_from_the_provider_is_explained(
+    client: ReviewingClient, idp: FakeProvider, error: str, sentence: str
+) -> None:
+    assert sentence in refusal(client, come_back(client, begin(client, idp), error=error))
+
+
+def test_the_response_must_name_the_issuer_if_the_provider_says_so(
+    client: ReviewingClient, idp: FakeProvider, anna: Staff
+) -> None:
+    idp.more_metadata = {"authorization_response_iss_parameter_supported": True}
+    for more in ({}, {"iss": "https://evil.example"}):
+        assert "couldn't be verified" in refusal(
+            client, come_back(client, begin(client, idp), **more)
+        )
+    answer = come_back(client, begin(client, idp), iss=idp.issuer)
+    assert answer.headers["Location"] == "/members"
+
+
+BAD = {
+    "html": (200, "text/html", b"<h1>Sign in to the wifi</h1>"),
+    "status 500": (500, "application/json", b"{}"),
+    "10 MB": (200, "application/json", b" " * 10_000_000 + b"{}"),
+    "list": (200, "application/json", b"[]"),
+    "nonsense": (200, "application/json", b"\xff{"),
+    "empty": (200, "application/json", b""),
+    "redirect": (302, "application/json", b"{}"),
+    "deep": (200, "application/json", b"[" * 200_000),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token"])
+def test_a_bad_document_signs_no_one_in(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff, path: str, what: str
+) -> None:
+    """Each has a sentence on the sign-in page, and passwords still work there."""
+    idp.replies = {path: BAD[what]}
+    sent = client.get("/sso?next=/members")
+    if path != "/.well-known/openid-configuration":
+        idp.asked = dict(parse_qsl(urlsplit(sent.headers["Location"]).query))
+        sent = come_back(client, idp.asked["state"])
+
+    sentence = refusal(client, sent)
+    assert "The sign-in provider" in sentence
+    assert rows(sso_app, StaffSession) == []
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token"])
+def test_a_slow_provider_is_given_up(
+    client: ReviewingClient,
+    idp: FakeProvider,
+    anna: Staff,
+    path: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    idp.replies = {path: (200, "application/json", b"slowly")}
+    monkeypatch.setattr(http, "READ", 0.2)
+    sent = client.get("/sso?next=/members")
+    if path != "/.well-known/openid-configuration":
+        idp.asked = dict(parse_qsl(urlsplit(sent.headers["Location"]).query))
+        sent = come_back(client, idp.asked["state"])
+
+    assert "can't be reached at the moment" in refusal(client, sent)
+
+
+def test_a_provider_that_is_away_is_asked_rarely(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider
+) -> None:
+    idp.replies = {"/.well-known/openid-configuration": BAD["status 500"]}
+    for _ in range(3):
+        refusal(client, client.get("/sso"))
+    assert len(idp.came) == 1
+
+
+def test_old_documents_stay_in_use_if_the_provider_is_away(
+    client: ReviewingClient, idp: FakeProvider, anna: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(client, idp)
+    client.post("/sign-out")
+    monkeypatch.setattr(provider, "KEPT", -1.0)
+    monkeypatch.setattr(provider, "PAUSE", -1.0)
+    idp.replies = dict.fromkeys(["/.well-known/openid-configuration", "/keys"], BAD["html"])
+
+    assert sign_in(client, idp).headers["Location"] == "/members"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"issuer": "https://evil.example"},
+        {"issuer": None},
+        {"token_endpoint": None},
+        {"authorization_endpoint": "javascript:alert(1)"},
+        {"jwks_uri": "https://["},
+        {"token_endpoint": 7},
+    ],
+    ids=str,
+)
+def test_a_wrong_discovery_document_is_not_used(
+    client: ReviewingClient, idp: FakeProvider, metadata: dict[str, Any]
+) -> None:
+    idp.more_metadata = metadata
+    assert "couldn't be used" in refusal(client, client.get("/sso"))
+
+
+def test_the_provider_asks_for_the_second_factor(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    """A role that requires Laurel's applies to passwords only."""
+    with sso_app.app_context(), transaction():
+        db.session.add(TwoFactorRequiredRole(role=Role.ADMIN, since=anna.created_at))
+    sign_in(client, idp)
+
+    assert client.get("/members").status_code == 200
+
+
+def test_the_id_token_is_stored_encrypted(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    idp.claims = {"sid": "session-1"}
+    sign_in(client, idp)
+
+    (kept,) = rows(sso_app, SsoSession)
+    assert kept.sid == "session-1"
+    assert "eyJ" not in kept.id_token.partition(".")[2][:3]
+
+
+def test_a_change_of_access_is_confirmed_at_the_provider(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make, anna: Staff
+) -> None:
+    """R-4: and the form is offered again afterwards."""
+    sam = make.staff(Role.SUPPORT)
+    sign_in(client, idp)
+    long_ago = datetime.now(UTC) - timedelta(minutes=11)
+    with sso_app.app_context(), transaction():
+        db.session.execute(update(StaffSession).values(confirmed_at=long_ago))
+    asks = client.post(f"/settings/staff/{sam.id}/role", {"role": "dev"})
+    assert "To change a role, sign in again with Example Login." in asks.words("main")
+    link = asks.page.select_one("main a.primary")
+    assert link is not None
+
+    for wrong, sentence in (
+        ({"auth_time": int(time.time()) - 3600}, "didn't ask you to sign in again"),
+        ({"auth_time": None}, "didn't ask you to sign in again"),
+        ({"sub": "subject-2"}, "as someone else"),
+    ):
+        idp.claims = wrong
+        state = begin(client, idp, str(link["href"]))
+        assert (idp.asked["prompt"], idp.asked["max_age"]) == ("login", "0")
+        came = come_back(client, state)
+        landed = client.get(client.get(came.headers["Location"]).headers["Location"])
+        assert sentence in landed.words(".note.error")
+        assert "To change a role" in client.post(
+            f"/settings/staff/{sam.id}/role", {"role": "dev"}
+        ).words("main")
+
+    idp.claims = {}
+    came = come_back(client, begin(client, idp, str(link["href"])))
+    assert came.headers["Location"] == "/sign-in/typed"
+    form = client.get("/sign-in/typed")
+    assert "Dev" in form.words("main")
+    saved = client.post(f"/settings/staff/{sam.id}/role", {"role": "dev"})
+    assert saved.status_code == 303
+    assert rows(sso_app, Staff)[1].role == Role.DEV
+
+
+def test_without_a_provider_nothing_shows(app: Flask) -> None:
+    client = ReviewingClient(app, None, use_cookies=True)
+    assert "Or sign in with a password" not in client.get("/sign-in").text
+    for path in ("/sso", "/sso/callback"):
+        assert client.get(path).headers["Location"] == "/sign-in"
+
+
+def test_people_without_a_password_see_none_on_their_account(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make
+) -> None:
+    make.staff(Role.ADMIN, email="anna@example.org")
+    sign_in(client, idp)
+
+    page = client.get("/account")
+    assert "You sign in with Example Login." in page.words("main")
+    assert page.page.select_one("#password") is None
+    assert "Signs in with Example Login, linked" in client.get("/settings/staff/1").words("main")

@@ -1,0 +1,176 @@
+"""Signing in through an OpenID Connect provider (SSO-1)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Flask, abort, current_app, flash, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.auth.staff_sessions import ProviderSession
+from webapp.config import Settings
+from webapp.domain.errors import DomainError
+from webapp.domain.permissions import Permission
+from webapp.domain.staff import single_sign_on
+from webapp.pages.auth.login import safe_next
+from webapp.pages.http import browser_session
+from webapp.pages.http.authorization import (
+    anonymous_actor,
+    current_session,
+    permit,
+    public,
+)
+from webapp.pages.http.request_args import short
+from webapp.transaction import transaction
+
+if TYPE_CHECKING:
+    from webapp.auth.oidc.flow import Authentication
+
+blueprint = Blueprint("sso", __name__, url_prefix="/sso")
+
+PATIENCE = 600  # seconds that people may take at the provider
+MOST = 3  # sign-ins that one browser can have begun, in several tabs
+LONGEST_NEXT = 500  # characters; the cookie has no room for more
+
+CLOCKS_DIFFER = 60  # seconds
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What a browser's session remembers while its person is at the provider."""
+
+    nonce: str = ""
+    verifier: str = ""
+    at: int = 0
+    onward: str = ""
+    session_id: int = 0  # to confirm, 0 to sign in
+
+
+def init_app(app: Flask) -> None:
+    settings: Settings = app.config["LAUREL"]
+    app.register_blueprint(blueprint)
+    app.jinja_env.globals["provider_name"] = settings.oidc_name if settings.oidc_issuer else ""
+
+
+@blueprint.get("", endpoint="begin")
+@public
+def begin() -> ResponseReturnValue:
+    """Send the browser to the provider."""
+    _require_provider()
+    return _send(safe_next(request.args.get("next")))
+
+
+@blueprint.get("/confirmation", endpoint="confirm")
+@permit(Permission.VIEW)
+def confirm() -> ResponseReturnValue:
+    """Have the provider ask for the password again, to confirm this session."""
+    _require_provider()
+    return _send(safe_next(request.args.get("next")), current_session().id)
+
+
+@blueprint.get("/callback", endpoint="callback")
+@public
+def finish() -> ResponseReturnValue:
+    """Sign in the person whom the provider names. Unlike other GETs this writes, but only once for each state."""
+    _require_provider()
+    begun = _taken(request.args.get("state", ""))
+    try:
+        _require_good_answer(begun)
+        authentication = _authenticate(begun)
+        if begun.session_id:
+            _confirm(begun, authentication)
+        else:
+            _sign_in(authentication)
+    except DomainError as refusal:
+        flash(refusal.message, "error")
+        return redirect(url_for("security.login", next=begun.onward or None), 303)
+    return redirect(safe_next(begun.onward), 303)
+
+
+def _send(onward: str, session_id: int = 0) -> ResponseReturnValue:
+    """Redirect to the provider, and remember in the browser's session what must come back."""
+    from webapp.auth.oidc import flow, provider
+
+    try:
+        asked = flow.begin(provider.current_provider(), again=bool(session_id))
+    except DomainError as refusal:
+        flash(refusal.message, "error")
+        return redirect(url_for("security.login", next=onward), 303)
+    onward = onward if len(onward) <= LONGEST_NEXT else ""
+    begun = Begun(asked.nonce, asked.verifier, int(time.time()), onward, session_id)
+    earlier = list(session.get("sso", {}).items())
+    session["sso"] = dict([*earlier[1 - MOST :], (asked.state, astuple(begun))])
+    return redirect(asked.url, 303)
+
+
+def _taken(state: str) -> Begun:
+    """Return what this browser's session remembers of a state, and forget it."""
+    remembered = session.get("sso", {})
+    begun = Begun(*remembered.pop(state, ()))
+    session["sso"] = remembered
+    return begun
+
+
+def _require_good_answer(begun: Begun) -> None:
+    """Raise `DomainError` if nothing in this browser waits for the answer, or if it's an error."""
+    error = request.args.get("error", "")
+    if error == "access_denied":  # some providers don't return the state with it
+        raise DomainError("sso.cancelled")
+    if not begun.nonce or time.time() - begun.at > PATIENCE:
+        raise DomainError("sso.state_unknown")
+    if error:
+        raise DomainError("sso.declined", error=short(error))
+
+
+def _sign_in(authentication: Authentication) -> None:
+    """Raises `DomainError`."""
+    with transaction():
+        found = single_sign_on.sign_in(
+            authentication.claims, _settings().oidc_create == "yes", anonymous_actor()
+        )
+    if found.person is None:
+        raise DomainError(found.refusal)
+    browser_session.begin(
+        found.person,
+        ProviderSession(found.identity_id, authentication.sid, authentication.id_token),
+    )
+
+
+def _confirm(begun: Begun, authentication: Authentication) -> None:
+    """Confirm the session that asked for it. Raises `DomainError`."""
+    staff_session = browser_session.current()
+    if staff_session is None or staff_session.id != begun.session_id:
+        raise DomainError("sso.state_unknown")
+    if authentication.at is None or authentication.at < begun.at - CLOCKS_DIFFER:
+        raise DomainError("sso.not_asked_again")
+    with transaction():
+        confirmed = single_sign_on.confirm(
+            staff_session.id, authentication.claims, datetime.now(UTC)
+        )
+    if not confirmed:
+        raise DomainError("sso.someone_else")
+
+
+def _authenticate(begun: Begun) -> Authentication:
+    """Raises `DomainError`."""
+    from webapp.auth.oidc import flow, provider, tokens
+
+    asked = provider.current_provider()
+    metadata = asked.metadata()
+    issuer = request.args.get("iss")
+    if (issuer is not None or metadata.names_issuer) and issuer != metadata.issuer:
+        raise tokens.TokenError("the response comes from another issuer")
+    return flow.finish(asked, request.args.get("code", ""), begun.nonce, begun.verifier)
+
+
+def _require_provider() -> None:
+    if not _settings().oidc_issuer:
+        abort(redirect(url_for("security.login"), 303))
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["LAUREL"]
+    return settings
