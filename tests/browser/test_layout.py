@@ -182,6 +182,9 @@ def test_every_page_is_covered(hostile: Hostile) -> None:
         "security.login",
         "security.code",
         "security.typed",
+        "sso.begin",
+        "sso.callback",
+        "sso.confirm",
         "welcome.enter",
         "setup.enter",  # in an empty console
         "staff.link",  # shown once, after a link was created
