@@ -38,7 +38,7 @@ def test_database_urls(given: str, read: str) -> None:
     settings = load({**GOOD, "DATABASE_URL": given})
 
     assert settings.database_url == read
-    assert settings.chunk_size == 500
+    assert settings.chunk_size == 2000
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ class Settings:
     lease_seconds: float = 20
     """LAUREL_LEASE_SECONDS: lease duration; an unresponsive worker loses what it processes after this time."""
 
-    chunk_size: int = 500
+    chunk_size: int = 2000
     """LAUREL_CHUNK_SIZE: entries processed in one transaction."""
 
     slice_seconds: float = 10
@@ -178,7 +178,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         api_requests=number(environ, "LAUREL_API_REQUESTS", 600, low=1, high=1_000_000),
         webhook_networks=networks(environ, "LAUREL_WEBHOOK_NETWORKS"),
         lease_seconds=seconds(environ, "LAUREL_LEASE_SECONDS", 20),
-        chunk_size=number(environ, "LAUREL_CHUNK_SIZE", 500, low=1, high=5000),
+        chunk_size=number(environ, "LAUREL_CHUNK_SIZE", 2000, low=1, high=5000),
         slice_seconds=seconds(environ, "LAUREL_SLICE_SECONDS", 10),
         tick_seconds=seconds(environ, "LAUREL_TICK_SECONDS", 5),
         logs=one_of(environ, "LAUREL_LOGS", "text", "json"),

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Insert, func, insert, select, update
 
 from tests.factories import Make
 from webapp.database import db
 from webapp.domain import leases
 from webapp.domain.actor import Actor
-from webapp.domain.batches import drafts, entries, processing, runs
+from webapp.domain.batches import award_entries, drafts, entries, processing, runs
+from webapp.domain.batches.ranges import ClaimedRange
 from webapp.domain.operations import maintenance
-from webapp.models import Award, Batch, BatchRange, Entry, Member, MemberStatus, Origin, Quest
+from webapp.models import (
+    Award,
+    AwardSource,
+    Batch,
+    BatchRange,
+    Entry,
+    Member,
+    MemberStatus,
+    Origin,
+    Outcome,
+    Quest,
+)
 from webapp.transaction import transaction
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -42,6 +55,12 @@ def outcomes(batch_id: int) -> dict[str, int]:
         .group_by(Entry.outcome)
     )
     return {str(outcome): number for outcome, number in db.session.execute(rows)}
+
+
+def award_by_hand(member_id: int, quest: Quest) -> None:
+    """Award a quest in the transaction that is open."""
+    values = {"member_id": member_id, "quest_id": quest.id, "source": AwardSource.PROFILE}
+    db.session.execute(insert(Award).values(**values, awarded_at=now()))
 
 
 def awards() -> int:
@@ -118,6 +137,57 @@ def test_two_batches_that_overlap_award_the_union_once(make: Make) -> None:  # X
     run(second.id)
     assert awards() == 9
     assert outcomes(second.id) == {"awarded": 3, "already_held": 3}
+
+
+def test_what_changes_while_a_chunk_is_decided_counts(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B-27: between deciding the entries and inserting the awards, one member gets the badge and one leaves."""
+    (gets, leaves, *others), quest = make.members(4), make.quest()
+    batch = make.batch([gets, leaves, *others], quest, published=True)
+    insert_awards = award_entries.insert_awards
+
+    def change_first(*args: Any, **values: Any) -> Insert:
+        award_by_hand(gets, quest)
+        db.session.execute(
+            update(Member).where(Member.id == leaves).values(status=MemberStatus.LEFT)
+        )
+        return insert_awards(*args, **values)
+
+    monkeypatch.setattr(award_entries, "insert_awards", change_first)
+    run(batch.id)
+    assert outcomes(batch.id) == {"already_held": 1, "left": 1, "awarded": 2}
+    assert (drafts.get(batch.id).published, drafts.get(batch.id).errors) == (3, 1)
+    assert maintenance.differing(since=LONG_AGO) == []
+
+
+def test_an_entry_whose_award_came_and_went_meanwhile_is_decided_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, quest = make.members(3), make.quest()
+    batch = make.batch(ids, quest, published=True)
+    insert_awards, outcome = award_entries.insert_awards, award_entries._outcome
+    came = False
+
+    def award_first(*args: Any, **values: Any) -> Insert:
+        nonlocal came
+        if not came:
+            award_by_hand(ids[0], quest)
+            came = True
+        return insert_awards(*args, **values)
+
+    def revoke_first(batch: ClaimedRange, can_receive: Outcome | None) -> ColumnElement[Any]:
+        if can_receive is None:
+            by_hand = update(Award).where(Award.source == AwardSource.PROFILE)
+            db.session.execute(by_hand.values(revoked_at=now()))
+        return outcome(batch, can_receive)
+
+    monkeypatch.setattr(award_entries, "insert_awards", award_first)
+    monkeypatch.setattr(award_entries, "_outcome", revoke_first)
+    run(batch.id)
+    assert outcomes(batch.id) == {"awarded": 3}
+    assert awards() == 3
+    assert maintenance.differing(since=LONG_AGO) == []
 
 
 def test_one_of_many_claims_gets_the_batch(make: Make) -> None:  # J10

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, String, and_, case, exists, func, literal, select, update
 
-from webapp.database import db
+from webapp.database import UtcDateTime, db
 from webapp.domain.award_insert import in_id_order, insert_awards
 from webapp.domain.batches.ranges import ClaimedRange
 from webapp.models import Award, AwardSource, Entry, Member, MemberStatus, Outcome
@@ -26,14 +27,23 @@ class Decided:
 def award_chunk(batch: ClaimedRange, chunk: ColumnElement[bool], at: datetime) -> Decided:
     """Process the undecided entries in `chunk`: award each active member who lacks the quest.
 
-    Two statements regardless of the chunk size; the unique index decides who already holds the quest. Decided entries
-    don't change.
+    Two statements regardless of the chunk size. Decided entries don't change. The awards come last, because their
+    insert locks the badge, for its number of holders, until the commit.
     """
     entries = and_(Entry.batch_id == batch.batch_id, chunk, Entry.outcome.is_(None))
+    outcomes = _decide(entries, outcome=_outcome(batch, Outcome.AWARDED), decided_at=at)
+    if not outcomes[Outcome.AWARDED]:
+        return Decided(outcomes)
+    awarded = and_(
+        Entry.batch_id == batch.batch_id,
+        chunk,
+        Entry.outcome == Outcome.AWARDED,
+        Entry.decided_at == literal(at, UtcDateTime),
+    )
     active = (
         select(Entry.member_id)
         .join(Member, Member.id == Entry.member_id)
-        .where(entries, Member.status == MemberStatus.ACTIVE)
+        .where(awarded, Member.status == MemberStatus.ACTIVE)
         .order_by(in_id_order(Entry.member_id))
     )
     new = insert_awards(
@@ -47,7 +57,17 @@ def award_chunk(batch: ClaimedRange, chunk: ColumnElement[bool], at: datetime) -
         awarded_key=batch.run_key,
     )
     made = sorted(db.session.scalars(new.returning(Award.id)))
-    standing = (
+    if len(made) < outcomes.pop(Outcome.AWARDED):
+        # Something changed between the two statements. If an award was also revoked since, the next chunk decides.
+        outcomes += _decide(awarded, outcome=_outcome(batch, None), decided_at=at)
+    else:
+        outcomes[Outcome.AWARDED] = len(made)
+    return Decided(outcomes, made)
+
+
+def _outcome(batch: ClaimedRange, can_receive: Outcome | None) -> ColumnElement[Any]:
+    """Return an entry's outcome; `can_receive` for an active member who lacks the quest."""
+    held = (
         select(func.coalesce(Award.batch_id, 0))
         .where(Award.is_active(Entry.member_id, batch.quest_id))
         .correlate(Entry)
@@ -56,13 +76,12 @@ def award_chunk(batch: ClaimedRange, chunk: ColumnElement[bool], at: datetime) -
     status = (
         select(Member.status).where(Member.id == Entry.member_id).correlate(Entry).scalar_subquery()
     )
-    outcome = case(
-        (standing == batch.batch_id, literal(Outcome.AWARDED)),
-        (standing.is_not(None), literal(Outcome.ALREADY_HELD)),
-        # The award of an active member was revoked concurrently; leave the entry undecided for the next chunk.
-        else_=func.nullif(status, MemberStatus.ACTIVE),
+    return case(
+        (held == batch.batch_id, literal(Outcome.AWARDED)),
+        (held.is_not(None), literal(Outcome.ALREADY_HELD)),
+        (status == MemberStatus.ACTIVE, literal(can_receive, String)),
+        else_=status,
     )
-    return Decided(_decide(entries, outcome=outcome, decided_at=at), made)
 
 
 def revoke_chunk(batch: ClaimedRange, chunk: ColumnElement[bool], at: datetime) -> Decided:

@@ -1,6 +1,7 @@
 """Ranges: the entries of a run, divided so that several workers can process one batch (docs/adr/0039).
 
-Locks are taken in one order: a range, its entries, the batch. So a worker never waits for someone who waits for it.
+Locks are taken in one order: a range, its entries, the awards and their badge, the batch. So a worker never
+waits for someone who waits for it.
 """
 
 from __future__ import annotations
