@@ -9,7 +9,7 @@ import click
 from webapp.cli.files import standard_input
 from webapp.cli.output import json_option, minute, show, table
 from webapp.cli.settings import command_app, current_actor, load_settings
-from webapp.domain.staff import accounts, administration, password_links, two_factor
+from webapp.domain.staff import accounts, administration, break_glass, password_links, two_factor
 from webapp.domain.staff.administration import Account
 from webapp.models import Role
 from webapp.transaction import transaction
@@ -120,6 +120,24 @@ def turn_off_two_factor(email: str, as_json: bool) -> None:
         show(text, as_data(administration.get(person.id)), as_json=as_json)
 
 
+@group.command("break-glass")
+@click.option("--email", required=True, help="The account's email address.")
+@click.option("--off", is_flag=True, help="Make them no longer one.")
+@json_option
+def set_break_glass(email: str, off: bool, as_json: bool) -> None:
+    """Make someone a break-glass admin.
+
+    They can always sign in with a password, also with LAUREL_PASSWORDS=break-glass. The last one
+    can't be removed.
+    """
+    with command_app(), transaction():
+        person = accounts.find(email)
+        change = break_glass.turn_off if off else break_glass.turn_on
+        status = "now" if change(person.id, current_actor()) else "already"
+        text = f"{person.email} is {status} {'no' if off else 'a'} break-glass admin."
+        show(text, as_data(administration.get(person.id)), as_json=as_json)
+
+
 def show_link(staff_id: int, key: str, *, as_json: bool) -> None:
     link = load_settings().address + password_links.URL_PREFIX + key
     show(link, {**as_data(administration.get(staff_id)), "link": link}, as_json=as_json)
@@ -132,6 +150,7 @@ def as_data(account: Account) -> dict[str, Any]:
         "name": account.person.name,
         "role": account.person.role,
         "status": account.status.lower(),
+        "break_glass": account.person.break_glass,
         "two_factor": account.factor_since is not None,
         "created_at": account.person.created_at,
         "seen_at": account.seen_at,

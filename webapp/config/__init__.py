@@ -135,6 +135,9 @@ class Settings:
     oidc_create: str = "no"
     """LAUREL_OIDC_CREATE: `yes` creates an account at the first sign-in of someone with a role."""
 
+    passwords: str = "everyone"
+    """LAUREL_PASSWORDS: who may sign in with a password: `everyone`, or `break-glass` for break-glass admins only."""
+
     @property
     def sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")

@@ -33,10 +33,15 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
         "oidc_role_claim": environ.get("LAUREL_OIDC_ROLE_CLAIM", "").strip() or "groups",
         "oidc_roles": _read_roles(environ.get("LAUREL_OIDC_ROLES", "")),
         "oidc_create": one_of(environ, "LAUREL_OIDC_CREATE", "no", "yes"),
+        "passwords": one_of(environ, "LAUREL_PASSWORDS", "everyone", "break-glass"),
     }
 
 
 def _ensure_unused(environ: Mapping[str, str]) -> None:
+    if one_of(environ, "LAUREL_PASSWORDS", "everyone", "break-glass") != "everyone":
+        raise SettingError(
+            "LAUREL_PASSWORDS is 'break-glass', but without LAUREL_OIDC_ISSUER there is no other way to sign in."
+        )
     for name, value in environ.items():
         if name.startswith(PREFIX) and value.strip():
             raise SettingError(

@@ -10,7 +10,7 @@ from webapp.models.community import Community
 from webapp.models.event import ErasedMember, EventFeed, EventGroup
 from webapp.models.group_award import GroupAward
 from webapp.models.group_revocation import GroupRevocation
-from webapp.models.identity import SsoSession, StaffIdentity
+from webapp.models.identity import ProviderOutage, SsoSession, StaffIdentity
 from webapp.models.image import Image
 from webapp.models.member import Member, MemberStatus, MemberWord
 from webapp.models.member_import import ImportStatus, MemberImport, MemberImportRow
@@ -74,6 +74,7 @@ __all__ = [
     "PendingFactor",
     "Process",
     "ProcessKind",
+    "ProviderOutage",
     "Quest",
     "RecoveryCode",
     "Role",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, Id, UtcDateTime, text_key
@@ -25,6 +25,16 @@ class StaffIdentity(Base):
     subject: Mapped[str] = mapped_column(text_key(255))
     linked_at: Mapped[datetime] = mapped_column(UtcDateTime)
     signed_in_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ProviderOutage(Base):
+    """The provider failed when someone tried to sign in; the row is deleted at the next success."""
+
+    __tablename__ = "provider_outages"
+
+    issuer: Mapped[str] = mapped_column(text_key(255), primary_key=True)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    problem: Mapped[str] = mapped_column(String(40))  # code of a message
 
 
 class SsoSession(Base):

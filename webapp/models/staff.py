@@ -77,6 +77,8 @@ class Staff(Base):
         String(12), default=Density.COMFORTABLE, server_default="comfortable"
     )
     first_steps_hidden: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # An admin who can sign in with a password even if others can't (`domain/staff/break_glass.py`).
+    break_glass: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     @property
     def display_name(self) -> str:

@@ -23,9 +23,14 @@ from webapp import create_app
 from webapp.auth.oidc import http, provider
 from webapp.config import Settings
 from webapp.database import db
+from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
+from webapp.domain.staff import accounts, first_admin
 from webapp.models import (
     AuditEvent,
+    Origin,
     Role,
+    SecondFactor,
     SsoSession,
     Staff,
     StaffIdentity,
@@ -37,6 +42,7 @@ from webapp.transaction import transaction
 KEY = RSAKey.generate_key(2048, auto_kid=True)
 OTHER_KEY = RSAKey.generate_key(2048, auto_kid=True)
 NAME = "Example Login"
+PASSWORD = "kettle onion tramway 42"
 
 
 @pytest.fixture
@@ -602,3 +608,117 @@ def test_people_without_a_password_see_none_on_their_account(
     assert "You sign in with Example Login." in page.words("main")
     assert page.page.select_one("#password") is None
     assert "Signs in with Example Login, linked" in client.get("/settings/staff/1").words("main")
+
+
+def with_password(make: Make, **given: Any) -> Staff:
+    return make.staff(Role.ADMIN, password=accounts.hash_of(PASSWORD), **given)
+
+
+def enter(client: ReviewingClient, person: Staff) -> Answer:
+    return client.post("/sign-in", {"email": person.email, "password": PASSWORD})
+
+
+def test_only_break_glass_admins_use_passwords_if_the_setting_says_so(
+    client: ReviewingClient, sso_app: Flask, make: Make
+) -> None:
+    """SSO-3: a right password isn't told from a wrong one."""
+    sso_app.config["LAUREL"] = replace(sso_app.config["LAUREL"], passwords="break-glass")
+    assert "Passwords are only for break-glass admins:" in client.get("/sign-in").words("form")
+    refused = enter(client, with_password(make))
+    assert (refused.status_code, refused.words(".note.error")) == (
+        422,
+        "Incorrect email or password.",
+    )
+    assert enter(client, with_password(make, break_glass=True)).status_code == 303
+
+
+def test_the_first_admin_can_come_back_without_the_provider(
+    client: ReviewingClient, sso_app: Flask
+) -> None:
+    sso_app.config["LAUREL"] = replace(sso_app.config["LAUREL"], passwords="break-glass")
+    with sso_app.app_context(), transaction():
+        key = first_admin.create_link(Actor(datetime.now(UTC), Origin.COMMAND_LINE))
+    client.post(f"/setup/{key}", {"email": "b@example.org", "password": PASSWORD})
+
+    assert rows(sso_app, Staff)[0].break_glass
+
+
+def test_an_outage_shows_until_the_provider_works_again(
+    client: ReviewingClient,
+    sso_app: Flask,
+    idp: FakeProvider,
+    make: Make,
+    anna: Staff,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SSO-3: on the sign-in page for everyone, and on the System page; sessions go on, and passwords work."""
+    monkeypatch.setattr(provider, "PAUSE", -1.0)
+    admin = ReviewingClient(sso_app, None, use_cookies=True).sign_in(anna)
+    idp.replies = {"/.well-known/openid-configuration": BAD["status 500"]}
+    refusal(client, client.get("/sso"))
+
+    other = ReviewingClient(sso_app, None, use_cookies=True)
+    assert "hasn't worked lately" in other.get("/sign-in").words(".note.warning")
+    assert "Single sign-on hasn't worked since" in admin.get("/settings/system").words("#state")
+    assert enter(other, with_password(make)).status_code == 303
+
+    idp.replies = {}
+    sign_in(client, idp)
+    assert "hasn't worked" not in admin.get("/settings/system").text
+
+
+def test_the_system_page_warns_if_there_is_no_break_glass_admin(
+    sso_app: Flask, make: Make, anna: Staff
+) -> None:
+    sso_app.config["LAUREL"] = replace(sso_app.config["LAUREL"], passwords="break-glass")
+    admin = ReviewingClient(sso_app, None, use_cookies=True).sign_in(anna)
+    sentence = "No one can sign in if the sign-in provider is away."
+    assert sentence in admin.get("/settings/system").text
+    with_password(make, break_glass=True)
+    assert sentence not in admin.get("/settings/system").text
+
+
+def test_an_admin_chooses_break_glass_admins(sso_app: Flask, make: Make, anna: Staff) -> None:
+    admin = ReviewingClient(sso_app, None, use_cookies=True).sign_in(anna)
+    path = f"/settings/staff/{anna.id}"
+    refused = admin.post(f"{path}/break-glass", {"on": "yes"})
+    assert "needs the role Admin, a password and two-factor" in refused.words(".note.error")
+    with sso_app.app_context(), transaction():
+        at = datetime.now(UTC)
+        db.session.add(SecondFactor(staff_id=anna.id, secret="x", created_at=at, confirmed_at=at))
+    assert admin.post(f"{path}/break-glass", {"on": "yes"}).status_code == 303
+    assert "Remove as break-glass admin" in admin.get(path).words("main")
+
+    refused = admin.post(f"{path}/break-glass", {})
+    assert "is the last break-glass admin" in refused.words(".note.error")
+    with_password(make, break_glass=True)
+    assert admin.post(f"{path}/break-glass", {}).status_code == 303
+
+
+def test_a_break_glass_admin_keeps_the_role_whatever_the_groups(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make
+) -> None:
+    with_password(make)
+    with_password(make, email="anna@example.org", break_glass=True)
+    idp.claims = {"groups": ["moderators"]}
+    sign_in(client, idp)
+    assert client.get("/settings/staff").status_code == 200
+
+
+def test_the_staff_page_lists_keys_that_a_lower_role_left(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make
+) -> None:
+    """SSO-2."""
+    boss = with_password(make)
+    anna = make.staff(Role.DEV, email="anna@example.org")
+    with sso_app.app_context(), transaction():
+        by_anna = Actor(datetime.now(UTC), Origin.CONSOLE, anna)
+        api_keys.create("Importer", ["badges:read"], None, by_anna)
+    idp.claims = {"groups": ["moderators"]}
+    sign_in(client, idp)
+
+    (claimed,) = [one for one in rows(sso_app, AuditEvent) if one.verb == "staff.role_claimed"]
+    assert claimed.detail["keys"] == "Importer"
+    admin = ReviewingClient(sso_app, None, use_cookies=True).sign_in(boss)
+    page = admin.get(f"/settings/staff/{anna.id}")
+    assert "Importer" in page.words(".note.warning")

@@ -45,6 +45,7 @@ STEP_UP = {
     "staff.invite",
     "staff.make_link",
     "staff.remove_factor",
+    "staff.set_break_glass",
     "webhooks.change",
     "webhooks.make",
     "webhooks.rotate",

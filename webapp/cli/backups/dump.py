@@ -28,6 +28,8 @@ EXCLUDED = {
     "setup_links": "a used link must stay used",
     "staff_links": "a used link must stay used",
     "pending_factors": "they belong to sessions",
+    "sso_sessions": "they belong to sessions",
+    "provider_outages": "they are of the moment",
     "login_attempts": "they count for fifteen minutes",
     "events": "they are in the order of this database's commits; readers of the feed load everything again",
     "event_feed": "as the events",

@@ -17,7 +17,7 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.lookup import require
 from webapp.domain.normalization import fold
-from webapp.domain.staff import accounts, password_links
+from webapp.domain.staff import accounts, break_glass, password_links
 from webapp.domain.webhooks import endpoints
 from webapp.models import (
     AuditEvent,
@@ -91,6 +91,7 @@ def disable(
         return False
     if person.role == Role.ADMIN:
         _ensure_other_admin(person, admins)
+    break_glass.remove(person, actor)
     person.active = False
     accounts.end_sessions_and_links(staff_id)
     audit_log.write(actor, "staff.disabled", "staff", staff_id)
@@ -127,6 +128,7 @@ def change_role(
         return False
     if person.role == Role.ADMIN and person.active:
         _ensure_other_admin(person, admins)
+    break_glass.remove(person, actor)
     if permissions.is_reduced(Role(person.role), role):
         db.session.execute(delete(StaffLink).where(StaffLink.created_by == staff_id))
     before, person.role = str(person.role), role

@@ -77,8 +77,8 @@ def prepare(key: str, email: str, name: str, password: str, at: datetime) -> New
     return NewAdmin(key, email, name, accounts.hash_of(password))
 
 
-def create(choice: NewAdmin, actor: Actor) -> Staff:
-    """Create the first admin and use up the link.
+def create(choice: NewAdmin, actor: Actor, *, break_glass: bool = False) -> Staff:
+    """Create the first admin, a break-glass admin if only those may use passwords, and use up the link.
 
     Raises `NotFoundError` if the link was used in the meantime or somebody else has become an admin, `DomainError` if
     an account has this email or a similar name.
@@ -87,6 +87,7 @@ def create(choice: NewAdmin, actor: Actor) -> Staff:
     if not is_valid(choice.key, actor.at) or not execute_rowcount(delete(SetupLink)):
         raise NotFoundError("common.staff_not_found")
     person = accounts.create(choice.email, choice.name, Role.ADMIN, choice.hashed, actor)
+    person.break_glass = break_glass
     audit_log.write(actor.by(person), "staff.set_up", "staff", person.id)
     return person
 

@@ -18,14 +18,18 @@ from webapp.models import AuditEvent, SecondFactor, Staff
 SUSPICION_LASTS = timedelta(days=30)
 
 
-def complete(attempt_id: int, proof: VerifiedPassword, actor: Actor) -> tuple[Staff | None, bool]:
+def complete(
+    attempt_id: int, proof: VerifiedPassword, actor: Actor, *, everyone: bool = True
+) -> tuple[Staff | None, bool]:
     """Cancel the counted failure and store a password's new hash; earlier failures stay.
 
     Returns the person, and whether they must enter a code; if not, records the sign-in. Returns no person, keeping the
-    failure, if the password was changed or the account disabled during the check.
+    failure, if the password was changed or the account disabled during the check, or if only break-glass admins may
+    use passwords.
     """
     staff = _lock_person(proof.staff_id)
-    if not staff.active or staff.password != proof.password:
+    allowed = staff.active and (everyone or staff.break_glass)
+    if not allowed or staff.password != proof.password:
         return None, False
     if proof.rehashed:
         staff.password = proof.rehashed

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select, update
 
-from webapp.database import db, execute_rowcount
+from webapp.database import db, execute_rowcount, upsert
 from webapp.database.locks import Lock, lock_exclusive
 from webapp.domain import permissions
 from webapp.domain.actor import Actor
@@ -16,7 +16,15 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.errors import DomainError
 from webapp.domain.lookup import NO_KEY_UPDATE
 from webapp.domain.staff import accounts, administration
-from webapp.models import Role, SsoSession, Staff, StaffIdentity, StaffLink, StaffSession
+from webapp.models import (
+    ProviderOutage,
+    Role,
+    SsoSession,
+    Staff,
+    StaffIdentity,
+    StaffLink,
+    StaffSession,
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,24 @@ def confirm(session_id: int, claims: Claims, at: datetime) -> bool:
     return execute_rowcount(confirmed.values(confirmed_at=at)) == 1
 
 
+def outage(issuer: str) -> ProviderOutage | None:
+    return db.session.get(ProviderOutage, issuer)
+
+
+def note_outage(issuer: str, problem: str, at: datetime) -> None:
+    """Record that the provider doesn't work; the time of the first failure stays."""
+    row = {"issuer": issuer, "problem": problem, "since": at}
+    db.session.execute(
+        upsert(ProviderOutage)
+        .values(row)
+        .on_conflict_do_update(index_elements=["issuer"], set_={"problem": problem})
+    )
+
+
+def end_outage(issuer: str) -> None:
+    db.session.execute(delete(ProviderOutage).where(ProviderOutage.issuer == issuer))
+
+
 def _lock_identity(claims: Claims) -> StaffIdentity | None:
     """Return a known identity. For an unknown one, later transactions wait until this one has linked it."""
     known = select(StaffIdentity).where(
@@ -141,14 +167,14 @@ def _create(email: str, name: str, role: Role, actor: Actor) -> Staff:
 
 
 def _set_role(person: Staff, role: Role, actor: Actor) -> None:
-    """Give someone the role of their groups; the last admin who can sign in without the provider stays one.
+    """Give someone the role of their groups. Break-glass admins and the last admin with a password keep theirs.
 
     The audit log lists the API keys of a person whose role falls: they keep working until someone revokes them.
     """
     before = Role(person.role)
     if before == role:
         return
-    if before == Role.ADMIN and administration.is_last_admin(person):
+    if person.break_glass or (before == Role.ADMIN and administration.is_last_admin(person)):
         audit_log.write(actor, "staff.role_kept", "staff", person.id, role=str(role))
         return
     keys = []
@@ -168,7 +194,7 @@ def _set_role(person: Staff, role: Role, actor: Actor) -> None:
 
 
 def _refuse(code: str, person: Staff | None, actor: Actor) -> SignIn:
-    if person and code == "sso.no_role":
+    if person and code == "sso.no_role" and not person.break_glass:
         accounts.end_sessions_and_links(person.id)
     audit_log.write(
         actor, "staff.sign_in_refused", "staff", person.id if person else None, reason=code

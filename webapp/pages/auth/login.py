@@ -8,11 +8,12 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from flask import flash, redirect, render_template, request, session, url_for
+from flask import current_app, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.config import Settings
 from webapp.domain.permissions import Permission
-from webapp.domain.staff import first_admin, login, login_throttle
+from webapp.domain.staff import first_admin, login, login_throttle, single_sign_on
 from webapp.models import Staff
 from webapp.pages.auth import blueprint, reauthentication
 from webapp.pages.auth.form_summary import rows as rows_of
@@ -59,7 +60,13 @@ def enter() -> ResponseReturnValue:
             warn(person.id)
             return redirect(safe_next(form.next), 303)
         form.errors[""] = [WRONG]
-    page = render_template("security/login.html", form=form, no_admin=first_admin.is_missing())
+    page = render_template(
+        "security/login.html",
+        form=form,
+        no_admin=first_admin.is_missing(),
+        everyone=_settings().passwords == "everyone",
+        outage=single_sign_on.outage(_settings().oidc_issuer) if _settings().oidc_issuer else None,
+    )
     return page, 422 if sent else 200
 
 
@@ -98,7 +105,12 @@ def _check(email: str, password: str) -> tuple[Staff | None, bool]:
             login_throttle.record_failure(attempt, email, actor)
         return None, False
     with transaction():
-        return login.complete(attempt, proof, actor)
+        return login.complete(attempt, proof, actor, everyone=_settings().passwords == "everyone")
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["LAUREL"]
+    return settings
 
 
 def warn(staff_id: int, browser: str = "") -> None:

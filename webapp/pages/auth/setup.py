@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.errors import DomainError, NotFoundError
@@ -36,7 +36,8 @@ def enter(key: str) -> ResponseReturnValue:
     try:
         choice = first_admin.prepare(key, form.email, form.name, form.password, actor.at)
         with transaction():
-            first_admin.create(choice, actor)
+            only = current_app.config["LAUREL"].passwords == "break-glass"
+            first_admin.create(choice, actor, break_glass=only)
     except DomainError as refusal:
         form.refuse(refusal)
         return render_template("security/setup.html", form=form), 422

@@ -85,8 +85,7 @@ def finish() -> ResponseReturnValue:
         else:
             _sign_in(authentication)
     except DomainError as refusal:
-        flash(refusal.message, "error")
-        return redirect(url_for("security.login", next=begun.onward or None), 303)
+        return _refuse(refusal, begun.onward)
     return redirect(safe_next(begun.onward), 303)
 
 
@@ -97,8 +96,7 @@ def _send(onward: str, session_id: int = 0) -> ResponseReturnValue:
     try:
         asked = flow.begin(provider.current_provider(), again=bool(session_id))
     except DomainError as refusal:
-        flash(refusal.message, "error")
-        return redirect(url_for("security.login", next=onward), 303)
+        return _refuse(refusal, onward)
     onward = onward if len(onward) <= LONGEST_NEXT else ""
     begun = Begun(asked.nonce, asked.verifier, int(time.time()), onward, session_id)
     earlier = list(session.get("sso", {}).items())
@@ -128,6 +126,7 @@ def _require_good_answer(begun: Begun) -> None:
 def _sign_in(authentication: Authentication) -> None:
     """Raises `DomainError`."""
     with transaction():
+        single_sign_on.end_outage(_settings().oidc_issuer)
         found = single_sign_on.sign_in(
             authentication.claims, _settings().oidc_create == "yes", anonymous_actor()
         )
@@ -164,6 +163,16 @@ def _authenticate(begun: Begun) -> Authentication:
     if (issuer is not None or metadata.names_issuer) and issuer != metadata.issuer:
         raise tokens.TokenError("the response comes from another issuer")
     return flow.finish(asked, request.args.get("code", ""), begun.nonce, begun.verifier)
+
+
+def _refuse(refusal: DomainError, onward: str) -> ResponseReturnValue:
+    """Say why on the sign-in page. If the provider is the reason, others are told before they try."""
+    if refusal.text.code in ("sso.unreachable", "sso.provider_wrong"):
+        with transaction():
+            issuer = _settings().oidc_issuer
+            single_sign_on.note_outage(issuer, refusal.text.code, datetime.now(UTC))
+    flash(refusal.message, "error")
+    return redirect(url_for("security.login", next=onward or None), 303)
 
 
 def _require_provider() -> None:

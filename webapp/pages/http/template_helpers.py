@@ -14,6 +14,7 @@ from lucide import IconDoesNotExist
 from lucide.jinja import lucide
 from markupsafe import Markup
 
+from webapp.messages import text_of
 from webapp.messages.plurals import plural
 from webapp.pages.http.request_args import printable
 
@@ -131,7 +132,7 @@ def _finalize(value: Any) -> Any:
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
-        number=number, plural=plural, exact_time=exact_time, iso_time=iso_time
+        number=number, plural=plural, exact_time=exact_time, iso_time=iso_time, sentence=text_of
     )
     app.jinja_env.finalize = _finalize
     app.jinja_env.globals.update(

@@ -11,8 +11,8 @@ from werkzeug.wrappers import Response
 
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.errors import DomainError
-from webapp.domain.permissions import Permission, is_reduced
-from webapp.domain.staff import administration, password_links, two_factor
+from webapp.domain.permissions import Permission, is_reduced, may
+from webapp.domain.staff import administration, break_glass, password_links, two_factor
 from webapp.domain.webhooks import endpoints
 from webapp.models import Role, Staff
 from webapp.pages.auth.step_up import confirmed
@@ -157,6 +157,19 @@ def remove_factor(staff_id: int) -> ResponseReturnValue:
     )
 
 
+@blueprint.post("/<int:staff_id>/break-glass")
+@permit(Permission.STAFF)
+@confirmed("change who is a break-glass admin")
+def set_break_glass(staff_id: int) -> ResponseReturnValue:
+    change = break_glass.turn_on if request.form.get("on") == "yes" else break_glass.turn_off
+    try:
+        with transaction():
+            changed = change(staff_id, current_actor())
+    except DomainError as refusal:
+        return _page(staff_id, {"": [refusal.message]}), 422
+    return _redirect_with_message(staff_id, "Saved." if changed else "")
+
+
 @blueprint.post("/second-factor-roles")
 @permit(Permission.STAFF)
 @confirmed("change who needs two-factor authentication")
@@ -208,9 +221,14 @@ def _page(
         chosen=chosen or account.person.role,
         **(_made_by(staff_id) if window else {}),
         errors=errors or {},
+        left_over=[] if may_integrate(account.person) else _made_by(staff_id)["keys"],
         roles=list(Role),
         window=window,
     )
+
+
+def may_integrate(person: Staff) -> bool:
+    return may(person.role, Permission.MANAGE_INTEGRATIONS)
 
 
 def _window(staff_id: int, template: str) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import platform
+from typing import Any
 
-from flask import Blueprint, render_template
+from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
 from webapp import package
+from webapp.config import Settings
 from webapp.database.version import newest_revision, server_version
 from webapp.domain.operations import status as system_status
 from webapp.domain.permissions import Permission
+from webapp.domain.staff import break_glass, single_sign_on
 from webapp.infrastructure import job_queue
 from webapp.pages.http.authorization import permit
 
@@ -27,7 +30,16 @@ def index() -> ResponseReturnValue:
         rings=job_queue.depth(),
         versions=None if request.htmx else _versions(),
         newest=newest_revision(),
+        provider=_provider(),
     )
+
+
+def _provider() -> dict[str, Any] | None:
+    settings: Settings = current_app.config["LAUREL"]
+    if not settings.oidc_issuer:
+        return None
+    alone = settings.passwords == "break-glass" and not break_glass.exists()
+    return {"outage": single_sign_on.outage(settings.oidc_issuer), "no_break_glass": alone}
 
 
 def _versions() -> list[tuple[str, str]]:
