@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from webapp.domain.badges import holder_counts
 from webapp.domain.batches import processing
+from webapp.domain.credentials import issuer
 from webapp.domain.imports import processing as import_processing
 from webapp.domain.operations import maintenance
 from webapp.domain.rules import backfill, candidates
@@ -56,6 +57,7 @@ def purge_events() -> None:
 def reencrypt_secrets() -> None:
     with transaction():
         two_factor.reencrypt_secrets()
+        issuer.reencrypt_secrets()
 
 
 def recount() -> None:

@@ -56,7 +56,7 @@ class Permission(StrEnum):
     MANAGE_INTEGRATIONS = "manage API keys and webhooks"
     MANAGE_MEMBER_STATUS = "change a member's status"
     STAFF = "manage staff accounts"
-    MANAGE_COMMUNITY = "change the community's name and logo"
+    MANAGE_COMMUNITY = "change the community's name, logo and Open Badges"
 
 
 _EVERYONE = frozenset(Role)

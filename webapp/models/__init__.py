@@ -7,6 +7,14 @@ from webapp.models.award import Award, AwardSource
 from webapp.models.badge import Badge, Quest
 from webapp.models.batch import Batch, BatchRange, BatchStatus, Entry, Outcome
 from webapp.models.community import Community
+from webapp.models.credential import (
+    Credential,
+    Issuer,
+    IssuerKey,
+    MemberPage,
+    SharedAward,
+    ShownAs,
+)
 from webapp.models.event import ErasedMember, EventFeed, EventGroup
 from webapp.models.group_award import GroupAward
 from webapp.models.group_revocation import GroupRevocation
@@ -50,6 +58,7 @@ __all__ = [
     "Community",
     "Condition",
     "ConditionKind",
+    "Credential",
     "Delivery",
     "DeliveryState",
     "Density",
@@ -63,10 +72,13 @@ __all__ = [
     "IdempotentRequest",
     "Image",
     "ImportStatus",
+    "Issuer",
+    "IssuerKey",
     "LoginAttempt",
     "Member",
     "MemberImport",
     "MemberImportRow",
+    "MemberPage",
     "MemberStatus",
     "MemberWord",
     "Origin",
@@ -82,6 +94,8 @@ __all__ = [
     "RuleCandidate",
     "SecondFactor",
     "SetupLink",
+    "SharedAward",
+    "ShownAs",
     "SsoSession",
     "Staff",
     "StaffIdentity",

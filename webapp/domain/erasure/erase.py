@@ -17,6 +17,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.api_access import idempotency
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.batches import ranges
+from webapp.domain.credentials import erasure as credentials
 from webapp.domain.erasure import stored_files
 from webapp.domain.lookup import require
 from webapp.domain.members.personal_data import PersonalData
@@ -119,6 +120,7 @@ PLACES: list[Callable[[PersonalData], object]] = [
     _forget_words,
     _forget_reasons,
     _forget_activity,
+    credentials.forget,
     stored_files.forget_uploads,
     stored_files.forget_imports,
     idempotency.redact,
