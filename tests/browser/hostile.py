@@ -110,6 +110,7 @@ class Hostile:
             "API key, new": "/settings/api-keys/new",
             "API key, revocation": f"/settings/api-keys/{self.key.id}/revocation",
             "community": "/settings/community",
+            "Open Badges": "/settings/open-badges",
             "webhooks": "/settings/webhooks",
             "webhook": f"/settings/webhooks/{self.endpoint_id}",
             "webhook, new": "/settings/webhooks/new",

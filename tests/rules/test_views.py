@@ -20,6 +20,7 @@ from webapp.domain.api_access import keys as api_keys
 from webapp.domain.awards import group as group_awards
 from webapp.domain.badges import catalogue, images
 from webapp.domain.badges.image_processing import Picture
+from webapp.domain.credentials import issuer
 from webapp.domain.permissions import Permission, Scope
 from webapp.domain.staff import password_links
 from webapp.domain.webhooks import endpoints
@@ -82,6 +83,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
         name = catalogue.get(quest.badge_id).art_hash
         community.set_logo(Picture(b"logo", b""), actor)
         digest = community.brand().logo
+        issuer.turn_on(actor)
         key_id = api_keys.create("LMS", list(Scope), None, actor).key.id
         group_id = group_awards.award_group("user2, user3", quest.id, "", actor).group_id or 0
         hook_id = endpoints.create(
@@ -93,6 +95,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
     return {
         "name": name,
         "digest": digest,
+        "number": 0,
         "member_id": members[0],
         "award_id": award.id,
         "badge_id": quest.badge_id,

@@ -21,6 +21,7 @@ def init_app(app: Flask) -> None:
         auth,
         badges,
         batches,
+        credentials,
         health,
         home,
         insights,
@@ -31,7 +32,7 @@ def init_app(app: Flask) -> None:
     from webapp.pages.auth import choose_password, setup, single_sign_on, step_up
     from webapp.pages.help import help
     from webapp.pages.http import authorization, error_handlers, security_headers, template_helpers
-    from webapp.pages.settings import api_keys, community, staff, system, webhooks
+    from webapp.pages.settings import api_keys, community, open_badges, staff, system, webhooks
 
     app.url_map.converters["int"] = RowNumber
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # CSRF tokens live as long as the session
@@ -51,6 +52,8 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(search.blueprint)
     help.init_app(app)
     app.register_blueprint(community.blueprint)
+    app.register_blueprint(open_badges.blueprint)
+    app.register_blueprint(credentials.blueprint)
     app.register_blueprint(api_keys.blueprint)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(staff.blueprint)

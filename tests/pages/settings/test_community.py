@@ -107,7 +107,9 @@ def test_invalid_input_is_refused_and_kept(as_admin: ReviewingClient) -> None:
 def test_only_admins_change_it(as_dev: ReviewingClient) -> None:
     refused = as_dev.post(f"{PAGE}/name", {"name": "Mine"})
     assert refused.status_code == 403
-    assert "Only admins can change the community's name and logo." in refused.words("main")
+    assert "Only admins can change the community's name, logo and Open Badges." in refused.words(
+        "main"
+    )
     assert as_dev.get("/").page.select_one(f'a[href="{PAGE}"]') is None
 
 

@@ -222,6 +222,7 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
         "Settings",
         [
             ("Community", "community.index", "palette"),
+            ("Open Badges", "open_badges.index", "badge-check"),
             ("Staff", "staff.index", "user-cog"),
             ("API keys", "api_keys.index", "key-round"),
             ("Webhooks", "webhooks.index", "webhook"),

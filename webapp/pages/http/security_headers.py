@@ -73,7 +73,8 @@ def init_app(app: Flask) -> None:
         response.headers["X-Request-ID"] = log_format.at_work.get()
         if settings.logs == "json":
             _note(response)
-        response.headers.update(ALWAYS)
+        for name, value in ALWAYS.items():  # a view may let other sites read what it serves
+            response.headers.setdefault(name, value)
         if settings.secure:
             response.headers["Strict-Transport-Security"] = YEARS
         if request.endpoint != "static" or response.status_code >= 400:
