@@ -54,7 +54,10 @@ def options(url: str) -> dict[str, Any]:
     drops its prepared statements at each ROLLBACK.
     """
     # Parameters contain personal data, which must not appear in logged errors.
-    shared = {"hide_parameters": True, "pool_use_lifo": True}  # the last used has the warmest caches
+    shared = {
+        "hide_parameters": True,
+        "pool_use_lifo": True,
+    }  # the last used has the warmest caches
     if not url.startswith("postgresql"):
         return shared
     limits = (
