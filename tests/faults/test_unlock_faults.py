@@ -23,7 +23,7 @@ from webapp.infrastructure import job_queue
 from webapp.models import AuditEvent, Batch, Origin
 from webapp.transaction import transaction
 
-SIZE = 2_000
+SIZE = 4_000  # so many that a busy machine sees the middle
 FAULTS_TIMEOUT = 240
 
 
