@@ -66,21 +66,24 @@ def award_chunk(batch: ClaimedRange, chunk: ColumnElement[bool], at: datetime) -
 
 
 def _outcome(batch: ClaimedRange, can_receive: Outcome | None) -> ColumnElement[Any]:
-    """Return an entry's outcome; `can_receive` for an active member who lacks the quest."""
-    held = (
-        select(func.coalesce(Award.batch_id, 0))
-        .where(Award.is_active(Entry.member_id, batch.quest_id))
-        .correlate(Entry)
-        .scalar_subquery()
-    )
-    status = (
-        select(Member.status).where(Member.id == Entry.member_id).correlate(Entry).scalar_subquery()
+    """Return an entry's outcome; `can_receive` for an active member who lacks the quest.
+
+    Written so that each subquery runs once.
+    """
+    by_hand, none = 0, -1  # in place of the ID of a batch
+    batch_id = func.coalesce(Award.batch_id, by_hand)
+    held = select(batch_id).where(Award.is_active(Entry.member_id, batch.quest_id))
+    status = select(Member.status).where(Member.id == Entry.member_id)
+    held_by, member_status = (query.correlate(Entry).scalar_subquery() for query in (held, status))
+    lacking = case(
+        {MemberStatus.ACTIVE: literal(can_receive, String)},
+        value=member_status,
+        else_=member_status,
     )
     return case(
-        (held == batch.batch_id, literal(Outcome.AWARDED)),
-        (held.is_not(None), literal(Outcome.ALREADY_HELD)),
-        (status == MemberStatus.ACTIVE, literal(can_receive, String)),
-        else_=status,
+        {batch.batch_id: literal(Outcome.AWARDED), none: lacking},
+        value=func.coalesce(held_by, none),
+        else_=literal(Outcome.ALREADY_HELD),
     )
 
 
