@@ -136,8 +136,8 @@ def _index_paths(shape: Shape) -> Iterator[IndexPath]:
         yield IndexPath(bindparam("number_of_ids", type_=Integer), chosen)
     if shape.words is not None:
         for parts in text_search.candidate_queries(shape.words):
-            first, *more = map(_counted, parts)
-            yield IndexPath(sum(more, start=first), union(*parts))
+            first, *more = (_counted(ids.order_by(column)) for column, ids in parts)
+            yield IndexPath(sum(more, start=first), union(*(ids for _, ids in parts)))
     for place in range(shape.holds):
         group: BindParameter[Any] = bindparam(f"holds{place}", expanding=True)
         holding = select(Award.member_id.label("id")).where(
@@ -180,5 +180,6 @@ def _of_members(*conditions: ColumnElement[bool]) -> IndexPath:
 
 
 def _counted(ids: Select[int]) -> ColumnElement[int]:
+    """Count up to a limit. In an index's order, PostgreSQL doesn't search the table for that many rows instead."""
     first = ids.with_only_columns(literal(1)).limit(bindparam("counted", type_=Integer)).subquery()
     return select(func.count()).select_from(first).scalar_subquery()

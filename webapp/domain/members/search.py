@@ -266,7 +266,7 @@ def _select_exact(shape: Shape) -> Select[int]:
 def _select_collected(
     shape: Shape, sort: MemberSort, path: int | None, place: _Place
 ) -> Select[int, int]:
-    keys = columns_of(sort, shape)
+    keys = columns_of(sort, shape, met=True)
     rows = select(Member.id, *(key.label(f"k{number}") for number, key in enumerate(keys)))
     matching = _materialized(_within(rows, shape, path).where(*conditions(shape)).cte("wanted"))
     number = select(func.count()).select_from(matching).scalar_subquery()

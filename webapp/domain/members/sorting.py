@@ -37,10 +37,10 @@ SORTS: dict[str, Columns] = {
 }
 
 
-def columns_of(sort: MemberSort, shape: Shape) -> Columns:
-    """Return the columns that define a member's unique position."""
+def columns_of(sort: MemberSort, shape: Shape, *, met: bool = False) -> Columns:
+    """Return the columns that define a member's unique position; `met` if all members that are read match the text."""
     if by_match(sort, shape) and shape.words is not None:
-        return (*text_search.match(shape.words), Member.id)
+        return (*text_search.match(shape.words, met=met), Member.id)
     return SORTS[sort.column]
 
 

@@ -97,30 +97,38 @@ def exactly() -> tuple[ColumnElement[bool], ...]:
     return tuple(column == bindparam(name) for column, name in COLUMNS)
 
 
-def candidate_queries(words: int) -> Iterator[list[Select[int]]]:
+def candidate_queries(words: int) -> Iterator[list[tuple[Column, Select[int]]]]:
     """Yield queries whose union covers all matches and some more: one per column, and one for a word.
 
-    One list for each word of the text, because any of them may be the rarest.
+    Each comes with the column whose range it is. One list for each word of the text, because any of them may be the
+    rarest.
     """
-    columns = [select(Member.id).where(begins(column, name)) for column, name in COLUMNS]
+    columns = [(column, select(Member.id).where(begins(column, name))) for column, name in COLUMNS]
     for place in range(words):
         named = select(MemberWord.member_id.label("id"))
-        yield [*columns, named.where(begins(MemberWord.word, f"word{place}"))]
+        word = MemberWord.word
+        yield [*columns, (word, named.where(begins(word, f"word{place}")))]
     if not words:
         yield columns
 
 
-def match(words: int) -> tuple[ColumnElement[int], ColumnElement[str]]:
-    """Return the sort key of the order by match: a member's first matching alternative, and their key in it."""
-    met = _alternatives(words)
+def match(words: int, *, met: bool = False) -> tuple[ColumnElement[int], ColumnElement[str]]:
+    """Return the sort key of the order by match: a member's first matching alternative, and their key in it.
+
+    If only members for whom `matches` is true are read (`met`), the last alternative needs no check: it looks up words.
+    """
+    alternatives = _alternatives(words)
     keys: list[Any] = [column for column, _ in COLUMNS]
     if words:
         keys.append(_first_word())
-    steps = list(zip(met, range(len(met)), keys, strict=True))
-    place = case(
-        *((condition, literal_column(str(number))) for condition, number, _ in steps), else_=9
+    places: list[Any] = [literal_column(str(number)) for number in range(len(keys))]
+    otherwise = (places[-1], keys[-1]) if met else (literal_column("9"), literal(""))
+    checked = alternatives[:-1] if met else alternatives
+    place, key = (
+        case(*zip(checked, values, strict=False), else_=last)
+        for values, last in zip((places, keys), otherwise, strict=True)
     )
-    return place, case(*((condition, key) for condition, _, key in steps), else_=literal(""))
+    return place, key
 
 
 def range_count(words: int) -> int:
