@@ -202,6 +202,7 @@ ELSEWHERE = {
     "sso.begin",
     "sso.callback",
     "sso.confirm",
+    "sso.front_channel_logout",
     "staff.factor_removal",
     "staff.link",
     "static",

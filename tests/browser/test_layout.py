@@ -185,6 +185,7 @@ def test_every_page_is_covered(hostile: Hostile) -> None:
         "sso.begin",
         "sso.callback",
         "sso.confirm",
+        "sso.front_channel_logout",
         "welcome.enter",
         "setup.enter",  # in an empty console
         "staff.link",  # shown once, after a link was created

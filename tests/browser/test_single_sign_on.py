@@ -159,3 +159,22 @@ def test_a_change_of_access_is_confirmed_at_the_provider(
     expect(page.get_by_role("heading", level=1)).to_have_text("Not saved yet")
     page.get_by_role("button", name="Save now").click()
     expect(page.get_by_role("status").first).to_have_text(f"Sam of {name} now has the role Dev.")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])
+def test_signing_out_ends_the_providers_session_too(
+    sso: tuple[Site, Provider], visit: Callable[..., Visitor], scripts: bool
+) -> None:
+    """SSO-4: the policy forbids a redirect from the form, so a page in between leads there."""
+    site, provider = sso
+    name = "frank" if scripts else "grace"
+    site.make.staff(Role.MANAGER, email=f"{name}@example.org", name=name.title())
+    provider.set(name, "moderators")
+    visitor = arrive(sso, visit, java_script_enabled=scripts)
+    page = sign_in(visitor, provider, name, "/account")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.get_by_role("button", name="End session").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    page.goto("/members")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")

@@ -40,6 +40,7 @@ class CurrentSession:
     confirmed_at: datetime  # last password confirmation in this session
     must_set_up: bool
     brand: Brand
+    check_at: datetime | None = None  # when the provider must be asked again
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class ProviderSession:
     identity_id: int
     sid: str
     id_token: str
+    refresh_token: str
+    check_at: datetime
 
 
 def start(
@@ -84,6 +87,8 @@ def start(
             "identity_id": provider.identity_id,
             "sid": provider.sid[:255],
             "id_token": encrypt(provider.id_token),
+            "refresh_token": encrypt(provider.refresh_token) if provider.refresh_token else None,
+            "check_at": provider.check_at,
         }
         writes.append(insert(SsoSession).values(values))
     _write(*writes)
@@ -102,7 +107,7 @@ def find(key: str, at: datetime, *, used: bool = True) -> CurrentSession | None:
     ).one_or_none()
     if row is None:
         return None
-    number, since, seen_at, confirmed_at, staff, must_set_up, name, logo_hash = row
+    number, since, seen_at, confirmed_at, staff, must_set_up, name, logo_hash, check_at = row
     if used and seen_at <= at - NOTED_EVERY:
         with suppress(
             *DB_UNAVAILABLE
@@ -113,13 +118,12 @@ def find(key: str, at: datetime, *, used: bool = True) -> CurrentSession | None:
                 .values(seen_at=at)
             )
     brand = Brand.of(name, logo_hash)
-    return CurrentSession(number, staff, since, confirmed_at, bool(must_set_up), brand)
+    return CurrentSession(number, staff, since, confirmed_at, bool(must_set_up), brand, check_at)
 
 
 _REQUIRED = select(TwoFactorRequiredRole.role).where(
     TwoFactorRequiredRole.role == Staff.role, TwoFactorRequiredRole.since <= StaffSession.created_at
 )
-_BY_PROVIDER = select(SsoSession.session_id).where(SsoSession.session_id == StaffSession.id)
 _SET_UP = select(SecondFactor.staff_id).where(SecondFactor.staff_id == Staff.id)
 # Compiled once: every request runs it, and building it takes longer than executing it.
 _FIND = (
@@ -130,11 +134,13 @@ _FIND = (
         StaffSession.confirmed_at,
         Staff,
         # A provider asks for its own second factor.
-        _REQUIRED.exists() & ~_SET_UP.exists() & ~_BY_PROVIDER.exists(),
+        _REQUIRED.exists() & ~_SET_UP.exists() & SsoSession.session_id.is_(None),
         Community.name,
         Community.logo_hash,
+        SsoSession.check_at,
     )
     .join(StaffSession, StaffSession.staff_id == Staff.id)
+    .outerjoin(SsoSession, SsoSession.session_id == StaffSession.id)
     .outerjoin(Community, true())
     .where(
         StaffSession.key_hash == bindparam("key_hash"),

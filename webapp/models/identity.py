@@ -52,3 +52,5 @@ class SsoSession(Base):
     identity_id: Mapped[int] = mapped_column(ForeignKey("staff_identities.id", ondelete="CASCADE"))
     sid: Mapped[str] = mapped_column(text_key(255))  # the provider's ID of its session, or ""
     id_token: Mapped[str] = mapped_column(Text)  # encrypted (infrastructure/encryption.py)
+    refresh_token: Mapped[str | None] = mapped_column(Text)  # encrypted
+    check_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when the tokens expire

@@ -64,6 +64,6 @@ def init_app(app: Flask) -> None:
 
     # Before the CSRF check: people who are signed out are asked to sign in.
     authorization.init_app(app)
-    CSRFProtect(app)
+    CSRFProtect(app).exempt(app.view_functions["sso.back_channel_logout"])
     step_up.init_app(app)  # after the CSRF check: never asks to confirm a forged request
     error_handlers.init_app(app)

@@ -74,6 +74,8 @@ class FakeProvider(ThreadingHTTPServer):
         self.in_userinfo: dict[str, Any] = {"sub": "subject-1"}
         self.replies: dict[str, Reply] = {}
         self.more_metadata: dict[str, Any] = {}
+        self.more_tokens: dict[str, Any] = {}
+        self.renewal: dict[str, Any] = {}  # the answer to a refresh token
         self.id_token: str | None = None  # replaces the usual one
         self.asked: dict[str, str] = {}  # the query of the last authorization request
         self.came: list[str] = []
@@ -99,6 +101,9 @@ class FakeProvider(ThreadingHTTPServer):
 
     def token_answer(self, form: dict[str, str]) -> dict[str, Any]:
         """Redeem a code, whatever it is, if the PKCE verifier is right."""
+        if form["grant_type"] == "refresh_token":
+            self.came.append(form["refresh_token"])
+            return self.renewal
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
         challenge = urlsafe_b64encode(digest).decode().rstrip("=")
         assert challenge == self.asked["code_challenge"]
@@ -107,6 +112,7 @@ class FakeProvider(ThreadingHTTPServer):
             "token_type": "Bearer",
             "expires_in": 300,
             "id_token": self.id_token or self.signed(),
+            **self.more_tokens,
         }
 
     def usual_claims(self) -> dict[str, Any]:

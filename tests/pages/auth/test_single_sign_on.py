@@ -722,3 +722,162 @@ def test_the_staff_page_lists_keys_that_a_lower_role_left(
     admin = ReviewingClient(sso_app, None, use_cookies=True).sign_in(boss)
     page = admin.get(f"/settings/staff/{anna.id}")
     assert "Importer" in page.words(".note.warning")
+
+
+def is_in(client: ReviewingClient) -> bool:
+    return client.get("/members").status_code == 200
+
+
+def logout_token(idp: FakeProvider, **changes: Any) -> str:
+    """A logout token, with changed claims; None leaves one out."""
+    usual = dict.fromkeys(idp.usual_claims())
+    event = {"http://schemas.openid.net/event/backchannel-logout": {}}
+    own = {"iss": idp.issuer, "aud": CLIENT, "iat": int(time.time()), "events": event, "jti": "j"}
+    idp.claims = {**usual, **own, "sid": "session-1", **changes}
+    return idp.signed()
+
+
+def log_out(sso_app: Flask, token: str) -> Answer:
+    """The provider's own request: without cookies and without a CSRF token."""
+    other = ReviewingClient(sso_app, None, use_cookies=False)
+    return other.post("/sso/back-channel-logout", {"logout_token": token}, csrf=False)
+
+
+@pytest.mark.parametrize("by", [{}, {"sid": None, "sub": "subject-1"}], ids=["sid", "sub"])
+def test_back_channel_logout_ends_sessions_at_once(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff, by: dict[str, Any]
+) -> None:
+    """SSO-4."""
+    idp.claims = {"sid": "session-1"}
+    sign_in(client, idp)
+    assert is_in(client)
+    assert log_out(sso_app, logout_token(idp, **by)).status_code == 200
+    assert not is_in(client)
+    assert verbs(sso_app)[-1] == "staff.ended_by_provider"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"iss": "https://evil.example"},
+        {"aud": "another"},
+        {"iat": 1},
+        {"iat": None},
+        {"iat": 99_999_999_999},
+        {"exp": 1},
+        {"events": None},
+        {"events": {}},
+        {"events": 7},
+        {"nonce": "n"},
+        {"sid": None},
+        {"sid": 7},
+    ],
+    ids=str,
+)
+def test_a_wrong_logout_token_ends_nothing(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff, wrong: dict[str, Any]
+) -> None:
+    idp.claims = {"sid": "session-1"}
+    sign_in(client, idp)
+    assert log_out(sso_app, logout_token(idp, **wrong)).status_code == 400
+    assert log_out(sso_app, "nonsense").status_code == 400
+    assert is_in(client)
+
+
+def test_a_logout_token_of_another_key_ends_nothing(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    idp.claims = {"sid": "session-1"}
+    sign_in(client, idp)
+    logout_token(idp)
+    assert log_out(sso_app, idp.signed(OTHER_KEY)).status_code == 400
+    assert is_in(client)
+
+
+def test_front_channel_logout_ends_the_session(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    """SSO-4."""
+    idp.claims = {"sid": "session-1"}
+    sign_in(client, idp)
+    other = ReviewingClient(sso_app, None, use_cookies=False)
+    path = "/sso/front-channel-logout?"
+    assert other.get(path + urlencode({"iss": idp.issuer})).status_code == 400
+    assert other.get(path + "sid=session-1").status_code == 400
+    assert other.get(path + urlencode({"iss": idp.issuer, "sid": "other"})).status_code == 200
+    assert is_in(client)
+    assert other.get(path + urlencode({"iss": idp.issuer, "sid": "session-1"})).status_code == 200
+    assert not is_in(client)
+
+
+def test_signing_out_leads_to_the_providers_sign_out(
+    client: ReviewingClient, idp: FakeProvider, anna: Staff
+) -> None:
+    sign_in(client, idp)
+    left = client.post("/sign-out")
+
+    address = urlsplit(left.headers["Refresh"].removeprefix("0; url="))
+    query = dict(parse_qsl(address.query))
+    assert f"{address.scheme}://{address.netloc}{address.path}" == f"{idp.issuer}/logout"
+    assert query["post_logout_redirect_uri"] == "http://localhost:8000/sign-in"
+    assert query["id_token_hint"].count(".") == 2
+    assert not is_in(client)
+    assert client.post("/sign-out").status_code == 303
+
+
+def later(sso_app: Flask) -> None:
+    """Let the tokens expire."""
+    with sso_app.app_context(), transaction():
+        db.session.execute(update(SsoSession).values(check_at=datetime.now(UTC)))
+
+
+def test_a_session_is_renewed_at_the_provider(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    """SSO-4: with the newest refresh token, once for each lifetime."""
+    idp.more_tokens = {"refresh_token": "first"}
+    sign_in(client, idp)
+    assert is_in(client)
+    idp.renewal = {"access_token": "a", "token_type": "Bearer", "expires_in": 300}
+    for _ in range(2):
+        later(sso_app)
+        idp.renewal |= {"refresh_token": "second"}
+        assert is_in(client)
+        assert is_in(client)
+    assert [one for one in idp.came if one in ("first", "second")] == ["first", "second"]
+
+
+def test_disabling_someone_at_the_provider_ends_the_session(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    """SSO-4: when the provider's tokens expire."""
+    idp.more_tokens = {"refresh_token": "first"}
+    sign_in(client, idp)
+    later(sso_app)
+    idp.replies = {"/token": (400, "application/json", b'{"error": "invalid_grant"}')}
+    assert not is_in(client)
+    assert rows(sso_app, StaffSession) == []
+
+
+@pytest.mark.parametrize("token", ["first", None])
+def test_sessions_go_on_while_the_provider_is_away(
+    client: ReviewingClient,
+    sso_app: Flask,
+    idp: FakeProvider,
+    anna: Staff,
+    token: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SSO-3: without a refresh token, the session ends when the provider answers again."""
+    monkeypatch.setattr(provider, "PAUSE", -1.0)
+    idp.more_tokens = {"refresh_token": token}
+    sign_in(client, idp)
+    away = (500, "application/json", b"{}")
+    idp.replies = dict.fromkeys(["/token", "/.well-known/openid-configuration"], away)
+    later(sso_app)
+    assert is_in(client)
+
+    idp.replies = {}
+    idp.renewal = {"access_token": "a", "token_type": "Bearer", "expires_in": 300}
+    later(sso_app)
+    assert is_in(client) is bool(token)

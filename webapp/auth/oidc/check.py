@@ -32,4 +32,9 @@ def problems(provider: Provider) -> Iterator[str]:
 def urls(provider: Provider) -> list[tuple[str, str]]:
     """Return what to enter at the provider."""
     address = provider.settings.address
-    return [("Redirect URL", address + flow.CALLBACK)]
+    return [
+        ("Redirect URL", address + flow.CALLBACK),
+        ("URL after signing out", f"{address}/sign-in"),
+        ("Back-channel logout URL", f"{address}/sso/back-channel-logout"),
+        ("Front-channel logout URL", f"{address}/sso/front-channel-logout"),
+    ]

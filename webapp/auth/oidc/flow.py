@@ -17,6 +17,7 @@ from webapp.domain.staff.single_sign_on import Claims
 from webapp.models import Role
 
 CALLBACK = "/sso/callback"
+SHORTEST, LONGEST = 60, 3600  # seconds after which sessions are checked, whatever the tokens say
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,19 @@ class Authentication:
     id_token: str
     sid: str
     at: float | None  # when they entered their credentials, if the provider says so
+    tokens: Lifetime
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """How long tokens last, in seconds, and what renews them, or ""."""
+
+    lasts: int
+    refresh_token: str
+
+
+class RefusedError(Exception):
+    """The provider doesn't renew tokens: the person was disabled, or their session there has ended."""
 
 
 def begin(provider: Provider, *, again: bool = False) -> Request:
@@ -55,7 +69,9 @@ def begin(provider: Provider, *, again: bool = False) -> Request:
 
 def finish(provider: Provider, code: str, nonce: str, verifier: str) -> Authentication:
     """Redeem the code and verify the ID token. Raises `ProviderError` or `TokenError`."""
-    answer = asked("its token endpoint", lambda: _redeem(provider, code, verifier))
+    answer = asked(
+        "its token endpoint", lambda: _fetch(provider, code=code, code_verifier=verifier)
+    )
     id_token, access_token = answer.get("id_token"), answer.get("access_token")
     if not isinstance(id_token, str):
         raise TokenError("the answer has no ID token")
@@ -64,21 +80,44 @@ def finish(provider: Provider, code: str, nonce: str, verifier: str) -> Authenti
     claims = _completed(provider, claims, access_token)
     sid, at = claims.get("sid"), claims.get("auth_time")
     return Authentication(
-        read_claims(provider, claims), id_token, sid if isinstance(sid, str) else "", at
+        read_claims(provider, claims),
+        id_token,
+        sid if isinstance(sid, str) else "",
+        at if isinstance(at, int | float) else None,
+        _lifetime(answer),
     )
 
 
-def _redeem(provider: Provider, code: str, verifier: str) -> dict[str, Any]:
+def refresh(provider: Provider, refresh_token: str) -> Lifetime:
+    """Renew tokens. Raises `RefusedError`, or `ProviderError` if the provider doesn't answer that."""
+    return _lifetime(
+        asked("its token endpoint", lambda: _fetch(provider, refresh_token=refresh_token))
+    )
+
+
+def _lifetime(answer: dict[str, Any]) -> Lifetime:
+    lasts, refresh_token = answer.get("expires_in"), answer.get("refresh_token")
+    known = isinstance(lasts, int) and lasts > 0
+    return Lifetime(
+        max(SHORTEST, min(int(lasts), LONGEST)) if known and lasts else LONGEST,
+        refresh_token if isinstance(refresh_token, str) else "",
+    )
+
+
+def _fetch(provider: Provider, **given: str) -> dict[str, Any]:
+    """Send a code or a refresh token to the token endpoint."""
+    client, url = _client(provider), provider.metadata().token_endpoint
     try:
-        answer = _client(provider).fetch_token(
-            provider.metadata().token_endpoint,
-            grant_type="authorization_code",
-            code=code,
-            code_verifier=verifier,
-            allow_redirects=False,
-        )
+        if "code" in given:
+            answer = client.fetch_token(
+                url, grant_type="authorization_code", allow_redirects=False, **given
+            )
+        else:
+            answer = client.refresh_token(url, allow_redirects=False, **given)
     except AuthlibBaseError as error:
-        raise http.BadAnswerError(f"refused the code: {str(error.error)[:60]!r}") from None
+        if error.error == "invalid_grant" and "code" not in given:
+            raise RefusedError from None
+        raise http.BadAnswerError(f"answered {str(error.error)[:60]!r}") from None
     except RequestException as error:
         if error.response is None:
             raise

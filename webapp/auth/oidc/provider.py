@@ -73,6 +73,10 @@ class Document:
                 raise self._error
             return self._value
 
+    def raise_last_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
     def _renew(self) -> None:
         try:
             self._value, self._error = self._fetch(), None
@@ -97,6 +101,11 @@ class Provider:
         """Raises `ProviderError`."""
         keys: KeySet = self._keys.get(renewed=renewed)
         return keys
+
+    def require_answer(self) -> None:
+        """Raise `ProviderError` if the provider doesn't answer now, although its documents are known."""
+        self._metadata.get(renewed=True)
+        self._metadata.raise_last_error()
 
     def userinfo(self, access_token: str) -> dict[str, Any]:
         """Raises `ProviderError`."""

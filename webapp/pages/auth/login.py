@@ -21,6 +21,7 @@ from webapp.pages.http import browser_session, saved_form
 from webapp.pages.http.authorization import (
     anonymous_actor,
     current_actor,
+    current_session,
     current_staff,
     permit,
     public,
@@ -74,10 +75,18 @@ def enter() -> ResponseReturnValue:
 @public
 def leave() -> ResponseReturnValue:
     """End the session here and for every copy of its cookie."""
+    onward = ""
     if signed_in():
+        from webapp.pages.auth.single_sign_on import sign_out_address  # it needs `safe_next`
+
+        onward = sign_out_address(current_session().id)
         with transaction():
             login.record_sign_out(current_actor())
     browser_session.end()
+    if onward:
+        # A page instead of a redirect, because `form-action` forbids those from a form to another site.
+        page = render_template("security/leaving.html", address=onward)
+        return page, 200, {"Refresh": f"0; url={onward}"}
     return redirect(url_for("security.login"), 303)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import astuple, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, abort, current_app, flash, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -14,7 +15,7 @@ from webapp.auth.staff_sessions import ProviderSession
 from webapp.config import Settings
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.staff import single_sign_on
+from webapp.domain.staff import provider_sessions, single_sign_on
 from webapp.pages.auth.login import safe_next
 from webapp.pages.http import browser_session
 from webapp.pages.http.authorization import (
@@ -35,6 +36,7 @@ PATIENCE = 600  # seconds that people may take at the provider
 MOST = 3  # sign-ins that one browser can have begun, in several tabs
 LONGEST_NEXT = 500  # characters; the cookie has no room for more
 
+PLAIN = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
 CLOCKS_DIFFER = 60  # seconds
 
 
@@ -89,6 +91,67 @@ def finish() -> ResponseReturnValue:
     return redirect(safe_next(begun.onward), 303)
 
 
+@blueprint.post("/back-channel-logout", endpoint="back_channel_logout")
+@public
+def end_by_token() -> ResponseReturnValue:
+    """The provider ends sessions, by a request of its own with a signed token."""
+    _require_provider()
+    from webapp.auth.oidc import provider, tokens
+
+    asked = provider.current_provider()
+    try:
+        subject, sid = tokens.verify_logout(request.form.get("logout_token", ""), asked)
+        _end(asked.metadata().issuer, subject, sid)
+    except tokens.TokenError as refusal:
+        return {"error": "invalid_request", "error_description": refusal.message}, 400
+    except provider.ProviderError as refusal:
+        return {"error": "temporarily_unavailable", "error_description": refusal.message}, 503
+    return "", 200, PLAIN
+
+
+@blueprint.get("/front-channel-logout", endpoint="front_channel_logout")
+@public
+def end_by_frame() -> ResponseReturnValue:
+    """The provider ends its session `sid` by a hidden frame, which sends no cookie. Only the provider knows the ID."""
+    _require_provider()
+    from webapp.auth.oidc import provider
+
+    issuer, sid = request.args.get("iss", ""), request.args.get("sid", "")
+    try:
+        known = provider.current_provider().metadata().issuer
+    except provider.ProviderError as refusal:
+        return refusal.message, 503, PLAIN
+    if issuer != known or not sid:
+        return "The request needs the provider's iss and sid.", 400, PLAIN
+    _end(known, "", sid)
+    return "Signed out.", 200, PLAIN
+
+
+def _end(issuer: str, subject: str, sid: str) -> None:
+    with transaction():
+        provider_sessions.end(issuer, subject, sid, anonymous_actor())
+
+
+def sign_out_address(session_id: int) -> str:
+    """The provider's page that ends its session too, "" if there is none or the provider is away."""
+    id_token = provider_sessions.id_token(session_id) if _settings().oidc_issuer else ""
+    if not id_token:
+        return ""
+    from webapp.auth.oidc import provider
+
+    try:
+        endpoint = provider.current_provider().metadata().end_session_endpoint
+    except provider.ProviderError:
+        return ""
+    settings = _settings()
+    query = {
+        "id_token_hint": id_token,
+        "client_id": settings.oidc_client_id,
+        "post_logout_redirect_uri": settings.address + url_for("security.login"),
+    }
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}" if endpoint else ""
+
+
 def _send(onward: str, session_id: int = 0) -> ResponseReturnValue:
     """Redirect to the provider, and remember in the browser's session what must come back."""
     from webapp.auth.oidc import flow, provider
@@ -132,9 +195,16 @@ def _sign_in(authentication: Authentication) -> None:
         )
     if found.person is None:
         raise DomainError(found.refusal)
+    tokens = authentication.tokens
     browser_session.begin(
         found.person,
-        ProviderSession(found.identity_id, authentication.sid, authentication.id_token),
+        ProviderSession(
+            found.identity_id,
+            authentication.sid,
+            authentication.id_token,
+            tokens.refresh_token,
+            datetime.now(UTC) + timedelta(seconds=tokens.lasts),
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Response, after_this_request, g, request, session
+from flask import Response, after_this_request, current_app, g, request, session
 
 from webapp.auth import staff_sessions as sessions
 from webapp.auth.staff_sessions import CurrentSession, ProviderSession
@@ -25,13 +25,31 @@ def _find() -> CurrentSession | None:
         return None
     account, key = session["account"], session.get("key", "")
     staff_session = sessions.find(key, datetime.now(UTC), used="X-Polling" not in request.headers)
-    if staff_session and staff_session.staff.security_stamp == account:
+    if (
+        staff_session
+        and staff_session.staff.security_stamp == account
+        and _goes_on(staff_session, key)
+    ):
         return staff_session
     session["former_account"] = session.pop(
         "account"
     )  # whose form input may be saved: see saved_form.py
     session.pop("key", None)
     return None
+
+
+def _goes_on(staff_session: CurrentSession, key: str) -> bool:
+    """False if the provider, asked again because its tokens expired, has ended the session."""
+    at, check_at = datetime.now(UTC), staff_session.check_at
+    if check_at is None or check_at > at or not current_app.config["LAUREL"].oidc_issuer:
+        return True
+    from webapp.auth.oidc import renewal
+    from webapp.auth.oidc.provider import current_provider
+
+    if renewal.still_valid(current_provider(), staff_session.id, at):
+        return True
+    sessions.end(key)
+    return False
 
 
 def begin(staff: Staff, provider: ProviderSession | None = None) -> None:
