@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,7 +22,7 @@ from webapp.domain.audit_log.search import AuditFilters
 from webapp.domain.awards import group as group_awards
 from webapp.domain.awards import manual, member_profile
 from webapp.domain.erasure import erase as erase_member
-from webapp.models import AuditEvent, Award, Origin
+from webapp.models import AuditEvent, Award, EventGroup, Origin, WebhookEvent
 from webapp.transaction import transaction
 
 
@@ -53,6 +54,19 @@ def test_an_award_by_id_username_or_email(
     (line,) = search.latest("award", int(first.json["id"]), 5)
     assert line.sentence == 'API key "LMS" awarded “Course (Passed)” to anna'
     assert (line.event.origin, line.event.key_id) == ("api", lms.key_id)
+
+
+@pytest.mark.databases("sqlite", "postgresql")
+def test_callers_at_once_award_once(lms: Caller, community: dict[str, Any], context: None) -> None:
+    """M-13: one of them makes the award, with one event and one entry in the audit log."""
+    body = asked(community["quest"], id="4821")
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: lms.post("/awards", body), range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
+    assert len({(answer.json or {})["id"] for answer in answers}) == 1
+    kinds = db.session.scalars(select(EventGroup.kind)).all()
+    assert kinds.count(WebhookEvent.AWARD_CREATED) == 1
+    assert db.session.scalars(select(AuditEvent.verb)).all().count("award.made") == 1
 
 
 def test_an_unknown_member_gets_the_previews_message(
