@@ -99,6 +99,8 @@ class Hostile:
             "members, nothing": f"/members?q={'x' * 300}",
             "member": f"/members/{member}",
             "member, revocation": f"/members/{member}/awards/{self.held}/revocation",
+            "member, link": f"/members/{member}/link",
+            "verify": "/verify",
             "member, erasure": f"/members/{member}/erasure",
             "member, status": f"/members/{member}/standing",
             "imports": "/members/imports",

@@ -139,7 +139,13 @@ def _of_markup(soup: Soup, tags: list[Tag]) -> Iterator[str]:
             yield from _of_form(tag)
 
 
+# Pages that use no session; a member's link is a secret of its own.
+WITHOUT_SESSION = ("/m/", "/verify")
+
+
 def _of_form(form: Tag) -> Iterator[str]:
+    if str(form.get("action")).startswith(WITHOUT_SESSION):
+        return
     token = form.find("input", attrs={"name": "csrf_token"})
     if not isinstance(token, Tag) or not token.get("value"):
         yield f"no CSRF token in the form to {form.get('action')}"

@@ -93,6 +93,10 @@ def test_every_template_compiles_and_its_references_exist(file: Path, jinja: Env
 def test_every_form_that_writes_carries_a_token(file: Path) -> None:
     """S5: checked in the source, to include pages that no test opens."""
     text = without_comments(file.read_text(encoding="utf-8"))
+    if (
+        file.parent.name == "outside"
+    ):  # without a session there is none; links are secrets of their own
+        return
     for form in re.findall(r"<form\b[^>]*method=\"post\".*?</form>", text, flags=re.DOTALL):
         assert re.search(r"csrf_input\(\)|hidden_tag\(\)", form), form[:200]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from webapp.domain.api_access import keys as api_keys
 from webapp.domain.awards import group as group_awards
 from webapp.domain.badges import catalogue, images
 from webapp.domain.badges.image_processing import Picture
-from webapp.domain.credentials import issuer
+from webapp.domain.credentials import issuer, sharing, signing
 from webapp.domain.permissions import Permission, Scope
 from webapp.domain.staff import password_links
 from webapp.domain.webhooks import endpoints
@@ -89,6 +90,15 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
         hook_id = endpoints.create(
             "https://hooks.example.org/", DEFAULT_EVENTS, (), actor
         ).endpoint.id
+    with app.app_context():
+        member_token = sharing.token_of(members[0]) or ""
+        new = signing.sign(signing.open_award(award.id), "http://localhost:8000")
+        with transaction():
+            sharing.share(member_token, new, "name", NOW)
+        share_token = sharing.own_awards(sharing.member_of(member_token))[0].share
+        assert share_token is not None
+        tokens = {"member_token": member_token, "share_token": share_token.token}
+        tokens["credential_token"] = json.loads(new.document)["id"].rpartition("/")[2]
     invited = make.staff(Role.DEV)
     with make.app.app_context(), transaction():
         key = password_links.create(invited.id, Actor(datetime.now(UTC), Origin.CONSOLE))
@@ -96,6 +106,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
         "name": name,
         "digest": digest,
         "number": 0,
+        **tokens,
         "member_id": members[0],
         "award_id": award.id,
         "badge_id": quest.badge_id,

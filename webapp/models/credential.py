@@ -54,7 +54,7 @@ class ShownAs(StrEnum):
 
     NAME = "name"
     USERNAME = "username"
-    NOBODY = "nobody"
+    ANONYMOUS = "anonymous"
 
 
 class SharedAward(Base):

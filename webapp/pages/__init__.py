@@ -26,6 +26,7 @@ def init_app(app: Flask) -> None:
         home,
         insights,
         members,
+        outside,
         search,
     )
     from webapp.pages.audit_log import audit_log
@@ -54,6 +55,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(community.blueprint)
     app.register_blueprint(open_badges.blueprint)
     app.register_blueprint(credentials.blueprint)
+    app.register_blueprint(outside.blueprint)
     app.register_blueprint(api_keys.blueprint)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(staff.blueprint)
@@ -64,6 +66,8 @@ def init_app(app: Flask) -> None:
 
     # Before the CSRF check: people who are signed out are asked to sign in.
     authorization.init_app(app)
-    CSRFProtect(app).exempt(app.view_functions["sso.back_channel_logout"])
+    csrf = CSRFProtect(app)
+    csrf.exempt(app.view_functions["sso.back_channel_logout"])
+    csrf.exempt(outside.blueprint)  # no session: the link is the secret
     step_up.init_app(app)  # after the CSRF check: never asks to confirm a forged request
     error_handlers.init_app(app)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, json
 
-from webapp.domain.credentials import issuer, status_lists
+from webapp.domain.credentials import issuer, sharing, status_lists
 from webapp.pages.http.authorization import public
 
 blueprint = Blueprint("credentials", __name__)
@@ -29,6 +29,14 @@ def did_document() -> Response:
 def status_list(number: int) -> Response:
     document = status_lists.document(number, address(), datetime.now(UTC))
     return json_document(document, "application/vc+ld+json", max_age=LIST_MAX_AGE)
+
+
+@blueprint.get("/credentials/<credential_token>")
+@public
+def credential(credential_token: str) -> Response:
+    """The credential of a shared badge; private ones have no page."""
+    text = sharing.credential_at(f"credentials/{credential_token}")
+    return json_document(text, "application/vc+ld+json")
 
 
 def address() -> str:

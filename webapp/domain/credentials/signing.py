@@ -90,9 +90,6 @@ def build(award: Award, address: str) -> dict[str, Any]:
         "description": badge.description or quest.title,
         "criteria": {"narrative": quest.name},
     }
-    if badge.art_hash:
-        image = f"{address}/badges/{badge.id}/images/{badge.art_hash}.webp"
-        achievement["image"] = {"id": image, "type": "Image"}
     return {
         "@context": CONTEXTS,
         "id": credential_url(address, links, award.id),

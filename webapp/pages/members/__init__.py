@@ -10,6 +10,7 @@ blueprint = Blueprint("members", __name__, url_prefix="/members")
 from webapp.pages.members import (  # noqa: E402
     directory,  # noqa: F401
     imports,  # noqa: F401
+    link,  # noqa: F401
     profile,  # noqa: F401
     selection,  # noqa: F401
     status,  # noqa: F401
