@@ -174,6 +174,9 @@ def test_verify_reads_images_and_our_addresses(
         assert "alert(1)" not in answer.text
     public = shared(client, page, award)
     assert checked(client, f"http://localhost:8000{public}").startswith("Genuine")
+    button = client.get(public).page.select_one("input[name=credential]")
+    assert button is not None
+    assert checked(client, str(button["value"])).startswith("Genuine")
 
 
 def test_staff_see_and_replace_the_link(

@@ -80,8 +80,15 @@ def download(member_token: str, award_id: int) -> ResponseReturnValue:
 def badge(badge_id: int, share_token: str) -> ResponseReturnValue:
     """The public page of a shared badge."""
     found = sharing.public_award(badge_id, share_token)
+    # Not the address of the request, which a proxy may change: `/verify` only knows the public one.
+    named = {"badge_id": badge_id, "share_token": share_token}
+    url, image_url = address() + url_for(".badge", **named), url_for(".image", **named)
     return render_template(
-        "outside/badge.html", found=found, url=request.base_url, issuer=community.brand().name
+        "outside/badge.html",
+        found=found,
+        url=url,
+        image_url=image_url,
+        issuer=community.brand().name,
     )
 
 
