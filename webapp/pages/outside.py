@@ -81,8 +81,8 @@ def badge(badge_id: int, share_token: str) -> ResponseReturnValue:
     """The public page of a shared badge."""
     found = sharing.public_award(badge_id, share_token)
     # Not the address of the request, which a proxy may change: `/verify` only knows the public one.
-    named = {"badge_id": badge_id, "share_token": share_token}
-    url, image_url = address() + url_for(".badge", **named), url_for(".image", **named)
+    url = address() + url_for(".badge", badge_id=badge_id, share_token=share_token)
+    image_url = url_for(".image", badge_id=badge_id, share_token=share_token)
     return render_template(
         "outside/badge.html",
         found=found,
