@@ -18,7 +18,8 @@ from tests.pages.client import UNSAFE, ReviewingClient
 from tests.pages.review import problems
 from webapp.domain.permissions import ALLOWED, Permission, Scope, may
 from webapp.models import Role
-from webapp.pages.http.authorization import PUBLIC, permission_of, refusal
+from webapp.pages.http.authorization import PUBLIC, permission_of, public, refusal
+from webapp.pages.http.security_headers import ALWAYS, RESOURCES
 
 # R-1, written out by hand again: the table in the code must match.
 MAY = {
@@ -35,6 +36,12 @@ MAY = {
 }
 
 SIGNS_OUT = "/account/sessions/ending"
+# Leave for /sign-in: signed out, or no provider is set up.
+TO_SIGN_IN = {SIGNS_OUT, "/sso/confirmation"}
+# Here a forged request can't use a session: they prove who asks by a link or a signed token.
+WITHOUT_SESSION = ("outside.", "sso.back_channel_logout")
+# What verifiers on other sites read.
+PUBLISHED = {"/.well-known/did.json", "/credentials/status/999999999"}
 
 
 def test_the_table_of_permissions() -> None:
@@ -88,7 +95,7 @@ def test_every_route_requires_its_declared_permission(
         elif role in MAY[asked].split():
             assert answer.status_code not in (401, 403), what
             assert answer.status_code < 500, what
-            assert led == (path == SIGNS_OUT), what  # when signed out, no page is shown any more
+            assert led == (path in TO_SIGN_IN), what  # when signed out, no page is shown any more
             if led:
                 client.sign_in(person)
         else:
@@ -152,7 +159,7 @@ def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, 
             "Insights",
             "Audit log",
         ]
-        expected += ["Community", "Staff"] if role == Role.ADMIN else []
+        expected += ["Community", "Open Badges", "Staff"] if role == Role.ADMIN else []
         expected += ["API keys", "Webhooks"] if may(role, Permission.MANAGE_INTEGRATIONS) else []
         expected += ["System"] if role == Role.ADMIN else []
         expected += ["Help"]
@@ -183,7 +190,7 @@ def test_unsafe_without_the_right_token_is_refused(
     }[what]
     seen = 0
     for rule, method, path in requests_of(app):
-        if method in UNSAFE:
+        if method in UNSAFE and not rule.endpoint.startswith(WITHOUT_SESSION):
             answer = as_admin.open(path, method=method, csrf=False, headers=headers, review=False)
             assert answer.status_code == 400, rule
             seen += 1
@@ -232,10 +239,25 @@ def test_headers_of_every_answer(
         assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
         assert answer.headers["Referrer-Policy"] == "same-origin"
         assert "camera=()" in answer.headers["Permissions-Policy"]
-        assert "no-store" in answer.headers["Cache-Control"], answer.request.path
+        assert ("no-store" in answer.headers["Cache-Control"]) != (
+            answer.status_code == 200 and answer.request.path in PUBLISHED
+        ), answer.request.path
         assert "Strict-Transport-Security" not in answer.headers  # plain HTTP on loopback
-        assert "Access-Control-Allow-Origin" not in answer.headers
+        assert ("Access-Control-Allow-Origin" in answer.headers) == (
+            answer.status_code == 200 and answer.request.path in PUBLISHED
+        )
         assert not {"Server", "X-Powered-By"} & set(answer.headers.keys())
+
+
+def test_a_view_may_only_let_other_sites_read_what_it_serves(
+    app: Flask, client: ReviewingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loose = dict.fromkeys([*ALWAYS, RESOURCES], "loose")
+    rule, _ = app.url_map.bind("").match("/healthz", return_rule=True)
+    monkeypatch.setitem(app.view_functions, rule.endpoint, public(lambda: ("", loose)))
+    assert client.get("/healthz").headers[RESOURCES] == "loose"
+    for name, value in ALWAYS.items():
+        assert client.get("/healthz").headers.getlist(name) == [value]
 
 
 def test_static_files_may_be_kept(client: ReviewingClient) -> None:

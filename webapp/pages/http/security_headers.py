@@ -39,10 +39,10 @@ ALWAYS = {
     # Not `no-referrer`: over HTTPS the CSRF check requires a Referer.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Content-Security-Policy": POLICY,
 }
+RESOURCES = "Cross-Origin-Resource-Policy"
 REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)  # accepted from a trusted proxy
 YEARS = "max-age=63072000"  # two years; not for subdomains, which may serve other applications
 
@@ -73,8 +73,9 @@ def init_app(app: Flask) -> None:
         response.headers["X-Request-ID"] = log_format.at_work.get()
         if settings.logs == "json":
             _note(response)
-        for name, value in ALWAYS.items():  # a view may let other sites read what it serves
-            response.headers.setdefault(name, value)
+        response.headers.update(ALWAYS)
+        # The only one a view may change: verifiers on other sites read credentials.
+        response.headers.setdefault(RESOURCES, "same-origin")
         if settings.secure:
             response.headers["Strict-Transport-Security"] = YEARS
         if request.endpoint != "static" or response.status_code >= 400:
