@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import ColumnElement, Insert, func, insert, select, update
+from sqlalchemy import ColumnElement, Insert, func, insert, select, text, update
 
 from tests.factories import Make
 from webapp.database import db
@@ -188,6 +188,31 @@ def test_an_entry_whose_award_came_and_went_meanwhile_is_decided_again(
     assert outcomes(batch.id) == {"awarded": 3}
     assert awards() == 3
     assert maintenance.differing(since=LONG_AGO) == []
+
+
+@pytest.mark.databases("postgresql")
+def test_counting_holders_takes_no_longer_the_more_badges_there_are(make: Make) -> None:
+    """With statistics that know only one badge, PostgreSQL still doesn't read all quests for each award."""
+    members, quest = make.members(200), make.quest()
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM FULL ANALYZE quests, badges"))
+    for number in range(60):
+        make.quest(f"Other {number}")
+    batch = make.batch(members, quest, published=True)
+    db.session.remove()
+    db.engine.dispose()  # a connection plans the triggers' statements once
+    with transaction():
+        claimed = processing.claim(batch.id, "worker", 20, 200, now())
+    with transaction():
+        assert processing.process_chunk(claimed, 200, now())
+        rows = db.session.scalar(
+            text(
+                "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables "
+                "WHERE relid = 'quests'::regclass"
+            )
+        )
+    assert awards() == 200
+    assert rows < 10 * 200  # joining each award with all quests reads 4,245
 
 
 def test_one_of_many_claims_gets_the_batch(make: Make) -> None:  # J10
