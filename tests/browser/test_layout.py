@@ -193,6 +193,12 @@ def test_every_page_is_covered(hostile: Hostile) -> None:
         "account.removal_window",
         "help.picture",  # a screenshot
         "members.several_batches",  # of more members than a batch can have
+        "credentials.did_document",  # JSON, as the next two
+        "credentials.credential",
+        "credentials.status_list",
+        "outside.member_page",  # with Open Badges on, as the next two
+        "outside.badge",
+        "open_badges.key_window",
     }
     parts = re.compile(
         r"\.(csv|webp)$|^/api/v1|^/(static|healthz|readyz|metrics)"

@@ -57,7 +57,7 @@ BEST_SCAN_LIMIT = 1_000  # the same, of the names that contain a word, for the f
 COUNTED_FIRST = (
     2_000  # matches of each filter: usually one has fewer, and the others needn't be counted on
 )
-MANY = 200_000  # largest number of matches that is still worth collecting if a scan finds too few
+MANY = 200_000  # largest number of matches worth collecting for all members, or if a scan finds too few
 
 statement = lru_cache(maxsize=256)
 
@@ -119,10 +119,7 @@ class Search:
 
     def _collect(self, mark: Cursor | None, limit: int, but: list[int], back: bool) -> list[int]:
         """Apply the narrowest filter, if it leaves few enough, then the others, then sort."""
-        path = None
-        if self.narrowest is not None:
-            narrowest = self.narrowest if self.few else self._measure(MANY)
-            path = narrowest.path if narrowest.size <= MANY else None
+        path = self._path
         place = _Place(mark is not None, back, bool(but))
         result = db.session.execute(
             _select_collected(self.shape, self.sort, path, place), self._arguments(mark, limit, but)
@@ -238,9 +235,13 @@ class Search:
             last = ids[-1]
             yield ids
 
-    @property
+    @cached_property
     def _path(self) -> int | None:
-        return self.narrowest.path if self.few and self.narrowest is not None else None
+        """The narrowest filter if reading its matches is cheaper than checking all members."""
+        if self.narrowest is None:
+            return None
+        narrowest = self.narrowest if self.few else self._measure(MANY)
+        return narrowest.path if narrowest.size <= MANY else None
 
     def _arguments(self, mark: Cursor | None, limit: int, but: list[int]) -> dict[str, Any]:
         more: dict[str, Any] = {"limit": limit, "but": but} if but else {"limit": limit}

@@ -151,8 +151,11 @@ def _link(claims: Claims, role: Role, create: bool, actor: Actor) -> tuple[Staff
     db.session.flush()
     # An invitation that is no longer needed.
     db.session.execute(delete(StaffLink).where(StaffLink.staff_id == person.id))
-    verb = "staff.provisioned" if found is None else "staff.linked"
-    audit_log.write(actor, verb, "staff", person.id, provider=claims.issuer, role=str(role))
+    detail = {"provider": claims.issuer, "role": str(role)}
+    if found is None:
+        audit_log.write(actor, "staff.provisioned", "staff", person.id, **detail)
+    else:
+        audit_log.write(actor, "staff.linked", "staff", person.id, **detail)
     return identity, person
 
 
