@@ -25,7 +25,7 @@ from webapp.models import (
     StaffSession,
     TwoFactorRequiredRole,
 )
-from webapp.models.staff import SESSION_IDLES, SESSION_LASTS
+from webapp.models.staff import NEVER, SESSION_IDLES, SESSION_LASTS
 
 NOTED_EVERY = timedelta(minutes=1)
 
@@ -37,7 +37,7 @@ class CurrentSession:
     id: int
     staff: Staff
     since: datetime
-    confirmed_at: datetime  # last password confirmation in this session
+    confirmed_at: datetime  # when credentials were last entered for this session
     must_set_up: bool
     brand: Brand
     check_at: datetime | None = None  # when the provider must be asked again
@@ -52,6 +52,7 @@ class ProviderSession:
     id_token: str
     refresh_token: str
     check_at: datetime
+    entered_at: datetime | None  # when credentials were entered at the provider, if it says so
 
 
 def start(
@@ -65,7 +66,8 @@ def start(
 ) -> str:
     """Start a session, end the one with the key `instead_of`, and return the new key.
 
-    `browser` and `address` help the owner recognize the session. `provider` is given for single sign-on.
+    `browser` and `address` help the owner recognize the session. `provider` is given for single sign-on: the session is
+    confirmed from when credentials were entered there.
     """
     key = secrets.token_urlsafe(32)
     row = {
@@ -73,7 +75,7 @@ def start(
         "key_hash": _hash(key),
         "created_at": at,
         "seen_at": at,
-        "confirmed_at": at,
+        "confirmed_at": provider.entered_at or NEVER if provider else at,
         "browser": browser[:60],
         "address": address[:64],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String, false
@@ -13,6 +13,7 @@ from webapp.messages import message
 
 SESSION_IDLES = timedelta(hours=1)
 SESSION_LASTS = timedelta(hours=12)
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Role(StrEnum):
@@ -105,7 +106,8 @@ class StaffSession(Base):
     key_hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    # When the password (and the code, if two-factor authentication is on) was last confirmed.
+    # When the password (and the code, if two-factor authentication is on) or those at the sign-in provider were last
+    # entered; `NEVER` if nothing proves that they were.
     confirmed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     browser: Mapped[str] = mapped_column(
         String(60), default="", server_default=""

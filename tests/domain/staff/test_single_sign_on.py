@@ -98,7 +98,7 @@ def test_people_with_one_name_all_get_an_account(app: Flask) -> None:
 def start(identity_id: int, staff_id: int, refresh_token: str = "first") -> int:
     """Start a session whose tokens have expired; return its id."""
     staff_sessions.start(
-        staff_id, NOW, provider=ProviderSession(identity_id, "s", "id", refresh_token, NOW)
+        staff_id, NOW, provider=ProviderSession(identity_id, "s", "id", refresh_token, NOW, NOW)
     )
     db.session.rollback()
     return db.session.scalars(select(SsoSession.session_id)).one()

@@ -567,8 +567,11 @@ def test_a_change_of_access_is_confirmed_at_the_provider(
     assert link is not None
 
     for wrong, sentence in (
-        ({"auth_time": int(time.time()) - 3600}, "didn't ask you to sign in again"),
-        ({"auth_time": None}, "didn't ask you to sign in again"),
+        ({"auth_time": int(time.time()) - 3600}, "didn't ask for your password again"),
+        ({"auth_time": None}, "didn't say when you entered your password"),
+        ({"auth_time": True}, "didn't say when you entered your password"),
+        ({"auth_time": int(time.time()) + 3600}, "didn't say when you entered your password"),
+        ({"auth_time": 1e308 * 10}, "didn't say when you entered your password"),
         ({"sub": "subject-2"}, "as someone else"),
     ):
         idp.claims = wrong
@@ -589,6 +592,81 @@ def test_a_change_of_access_is_confirmed_at_the_provider(
     saved = client.post(f"/settings/staff/{sam.id}/role", {"role": "dev"})
     assert saved.status_code == 303
     assert rows(sso_app, Staff)[1].role == Role.DEV
+
+
+def asks_to_confirm(client: ReviewingClient, person: Staff) -> bool:
+    """True if a change of access would first lead to the provider."""
+    page = client.post(f"/settings/staff/{person.id}/role", {"role": "dev"})
+    return page.status_code == 200 and "To change a role, sign in again" in page.words("main")
+
+
+@pytest.mark.parametrize(
+    ("age", "asks"),
+    [(0, False), (540, False), (-30, False), (660, True), (-3600, True), (None, True)],
+    ids=["just now", "9 minutes", "clocks differ", "11 minutes", "future", "missing"],
+)
+def test_a_new_session_is_confirmed_only_by_credentials_that_were_just_entered(
+    client: ReviewingClient,
+    idp: FakeProvider,
+    make: Make,
+    anna: Staff,
+    age: int | None,
+    asks: bool,
+) -> None:
+    """R-4: the provider signs people in without asking if they have a session there."""
+    sam = make.staff(Role.SUPPORT)
+    idp.claims = {"auth_time": None if age is None else int(time.time()) - age}
+    sign_in(client, idp)
+    assert is_in(client)
+
+    assert asks_to_confirm(client, sam) is asks
+
+
+def test_credentials_that_were_entered_earlier_count_from_then(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
+) -> None:
+    """R-4: not for another ten minutes from the sign-in here."""
+    entered = int(time.time()) - 540
+    idp.claims = {"auth_time": entered}
+    sign_in(client, idp)
+
+    assert rows(sso_app, StaffSession)[0].confirmed_at == datetime.fromtimestamp(entered, UTC)
+
+
+def test_the_sign_in_that_links_an_account_confirms_nothing_without_auth_time(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make, anna: Staff
+) -> None:
+    """R-4: neither does one that creates an account."""
+    sam = make.staff(Role.SUPPORT)
+    sso_app.config["LAUREL"] = replace(sso_app.config["LAUREL"], oidc_create="yes")
+    for email in ("anna@example.org", "new@example.org"):
+        idp.claims = {"auth_time": None, "email": email, "sub": email}
+        sign_in(client, idp)
+        assert asks_to_confirm(client, sam)
+        client.post("/sign-out")
+    assert verbs(sso_app).count("staff.linked") == verbs(sso_app).count("staff.provisioned") == 1
+
+
+def test_renewing_a_session_confirms_nothing(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make, anna: Staff
+) -> None:
+    """R-4."""
+    sam = make.staff(Role.SUPPORT)
+    idp.claims = {"auth_time": int(time.time()) - 660}
+    idp.more_tokens = {"refresh_token": "first"}
+    sign_in(client, idp)
+    idp.claims = {}
+    idp.renewal = {
+        "access_token": "a",
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "id_token": idp.signed(),
+    }
+    later(sso_app)
+    assert is_in(client)
+    assert "first" in idp.came
+
+    assert asks_to_confirm(client, sam)
 
 
 def test_without_a_provider_nothing_shows(app: Flask) -> None:

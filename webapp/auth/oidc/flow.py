@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from authlib.common.errors import AuthlibBaseError
@@ -37,7 +38,7 @@ class Authentication:
     claims: Claims
     id_token: str
     sid: str
-    at: float | None  # when they entered their credentials, if the provider says so
+    entered_at: datetime | None  # when they entered their credentials, if the provider says so
     tokens: Lifetime
 
 
@@ -78,12 +79,12 @@ def finish(provider: Provider, code: str, nonce: str, verifier: str) -> Authenti
     access_token = access_token if isinstance(access_token, str) else ""
     claims = tokens.verify(id_token, provider, nonce, access_token)
     claims = _completed(provider, claims, access_token)
-    sid, at = claims.get("sid"), claims.get("auth_time")
+    sid = claims.get("sid")
     return Authentication(
         read_claims(provider, claims),
         id_token,
         sid if isinstance(sid, str) else "",
-        at if isinstance(at, int | float) else None,
+        read_auth_time(claims.get("auth_time"), datetime.now(UTC)),
         _lifetime(answer),
     )
 
@@ -168,6 +169,18 @@ def read_claims(provider: Provider, claims: dict[str, Any]) -> Claims:
         name=name if isinstance(name, str) else "",
         role=highest_role(settings.oidc_roles, _value(claims, settings.oidc_role_claim)),
     )
+
+
+def read_auth_time(value: Any, now: datetime) -> datetime | None:
+    """Return when credentials were entered; None if the claim is missing, nonsense or in the future.
+
+    Only this proves that someone did so: a provider answers for people with a session there without asking.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not 0 <= value <= now.timestamp() + tokens.LEEWAY:
+        return None
+    return min(datetime.fromtimestamp(value, UTC), now)
 
 
 def _value(claims: dict[str, Any], name: str) -> Any:

@@ -81,8 +81,8 @@ def is_linked(staff_id: int) -> bool:
     return bool(db.session.scalar(select(linked.exists())))
 
 
-def confirm(session_id: int, claims: Claims, at: datetime) -> bool:
-    """Record that the session's owner has signed in at the provider again; False if the claims are another person's."""
+def confirm(session_id: int, claims: Claims, entered_at: datetime) -> bool:
+    """Record when the session's owner entered credentials at the provider; False if the claims are another person's."""
     theirs = (
         select(SsoSession.session_id)
         .join(StaffIdentity, StaffIdentity.id == SsoSession.identity_id)
@@ -91,7 +91,7 @@ def confirm(session_id: int, claims: Claims, at: datetime) -> bool:
     confirmed = update(StaffSession).where(
         StaffSession.id == session_id, StaffSession.id.in_(theirs)
     )
-    return execute_rowcount(confirmed.values(confirmed_at=at)) == 1
+    return execute_rowcount(confirmed.values(confirmed_at=entered_at)) == 1
 
 
 def outage(issuer: str) -> ProviderOutage | None:

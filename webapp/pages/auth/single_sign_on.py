@@ -204,6 +204,7 @@ def _sign_in(authentication: Authentication) -> None:
             authentication.id_token,
             tokens.refresh_token,
             datetime.now(UTC) + timedelta(seconds=tokens.lasts),
+            authentication.entered_at,
         ),
     )
 
@@ -213,12 +214,13 @@ def _confirm(begun: Begun, authentication: Authentication) -> None:
     staff_session = browser_session.current()
     if staff_session is None or staff_session.id != begun.session_id:
         raise DomainError("sso.state_unknown")
-    if authentication.at is None or authentication.at < begun.at - CLOCKS_DIFFER:
+    entered_at = authentication.entered_at
+    if entered_at is None:
+        raise DomainError("sso.no_auth_time")
+    if entered_at.timestamp() < begun.at - CLOCKS_DIFFER:
         raise DomainError("sso.not_asked_again")
     with transaction():
-        confirmed = single_sign_on.confirm(
-            staff_session.id, authentication.claims, datetime.now(UTC)
-        )
+        confirmed = single_sign_on.confirm(staff_session.id, authentication.claims, entered_at)
     if not confirmed:
         raise DomainError("sso.someone_else")
 
