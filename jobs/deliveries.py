@@ -10,17 +10,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from jobs import http_client
 from jobs.context import job, settings, stopping, worker_actor
-from jobs.http_client import Client
 from jobs.time_slice import Steps, run_slices
 from webapp import package
 from webapp.domain import leases
 from webapp.domain.errors import DomainError
 from webapp.domain.webhooks import deliveries, endpoints, signatures, url_policy
 from webapp.domain.webhooks.deliveries import DeliveryResult, OutgoingMessage
-from webapp.infrastructure import job_queue
+from webapp.infrastructure import http_client, job_queue
 from webapp.infrastructure.encryption import DecryptionError, decrypt
+from webapp.infrastructure.http_client import Client
+from webapp.infrastructure.network_policy import Target
 from webapp.models import Endpoint
 from webapp.schemas import webhook_payloads
 from webapp.transaction import transaction
@@ -83,7 +83,7 @@ def _round(endpoint_id: int, owner: str, clients: list[Client]) -> bool:
         return deliveries.record_outcomes(endpoint_id, owner, outcomes, worker_actor())
 
 
-def _connect(clients: list[Client], to: url_policy.Target) -> None:
+def _connect(clients: list[Client], to: Target) -> None:
     """Provide clients for a target, replacing those for another."""
     if clients and clients[0].to == to:
         return
@@ -135,7 +135,7 @@ class _Round:
             return next(self.sends, None)
 
 
-def _target(endpoint: Endpoint) -> url_policy.Target | None:
+def _target(endpoint: Endpoint) -> Target | None:
     """Return where to send; an endpoint whose address can't be used is turned off."""
     try:
         return url_policy.target(decrypt(endpoint.encrypted_url), settings().webhook_networks)

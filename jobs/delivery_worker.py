@@ -13,11 +13,11 @@ from typing import Any
 from rq import Queue
 from rq.job import Job
 
-from jobs import http_client, worker
+from jobs import worker
 from jobs.context import stop_soon, stopping
 from jobs.worker import LaurelWorker
 from webapp.domain.webhooks import endpoints
-from webapp.infrastructure import job_queue
+from webapp.infrastructure import http_client, job_queue
 from webapp.models import ProcessKind
 
 log = logging.getLogger(__name__)

@@ -17,10 +17,9 @@ from flask import Flask
 from sqlalchemy import func, select, update
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from jobs import context, http_client, periodic
+from jobs import context, periodic
 from jobs import deliveries as job
 from jobs.delivery_worker import JobThreads
-from jobs.http_client import Client
 from tests.counting import statements
 from tests.domain.batches.test_processing import run
 from tests.factories import Make
@@ -35,6 +34,8 @@ from webapp.domain.errors import DomainError
 from webapp.domain.leases import LeaseLostError
 from webapp.domain.operations import maintenance
 from webapp.domain.webhooks import deliveries, endpoints
+from webapp.infrastructure import http_client
+from webapp.infrastructure.http_client import Client
 from webapp.models import AuditEvent, Award, Delivery, DeliveryState, Endpoint, Origin, WebhookEvent
 from webapp.models.webhook import DEFAULT_EVENTS
 from webapp.transaction import transaction

@@ -28,8 +28,8 @@ class AdapterKind(StrEnum):
 class Credentials:
     """How to sign in there.
 
-    WordPress: a username and its application password. Discourse: the API user and an API key. NodeBB: an API token, and
-    the numeric ID of the user it acts for if it is a master token, else "".
+    WordPress: a username and its application password. Discourse: the API user and an API key. NodeBB: an API token,
+    and the numeric ID of the user it acts for if it is a master token, else "".
     """
 
     account: str

@@ -7,7 +7,8 @@ from ipaddress import ip_address
 import pytest
 
 from webapp.domain.errors import DomainError
-from webapp.domain.webhooks.url_policy import public, target
+from webapp.domain.webhooks.url_policy import target
+from webapp.infrastructure.network_policy import public
 
 
 @pytest.mark.parametrize(

@@ -12,17 +12,17 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import httpcore2
 
-from webapp.domain.webhooks.url_policy import (
+from webapp.infrastructure.network_policy import (
     Lookup,
     Target,
     UnresolvableHostError,
@@ -33,7 +33,7 @@ from webapp.domain.webhooks.url_policy import (
 
 SECONDS = 10.0  # for a request, from DNS lookup to response
 CONNECT = 5.0  # seconds for each address
-BYTES = 64 * 1024  # read from a response
+BYTES = 64 * 1024  # read from a response, unless told otherwise
 BODY = (
     1.0  # seconds to wait for more of a response's body, which is read only to keep the connection
 )
@@ -60,6 +60,14 @@ class Answered:
     wait: int = 0
 
 
+@dataclass(frozen=True)
+class Response(Answered):
+    """A response that was read to its end. The names of `headers` are in lower case."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
 class Client:
     """Requests to one target, for one thread at a time. The connection is kept for the next request."""
 
@@ -70,21 +78,36 @@ class Client:
         *,
         lookup: Lookup | None = None,
         seconds: float = SECONDS,
+        most: int = BYTES,
     ) -> None:
-        self.to, self.seconds = to, seconds
+        self.to, self.seconds, self.most = to, seconds, most
         self.guard = _Guard(to, list(allowed), lookup or resolve)
         self.pool: httpcore2.ConnectionPool | None = None
 
     def post(self, headers: dict[str, str], body: bytes) -> Answered:
         """Send one request and return its result; raises only CutOffError, whatever the other side does."""
-        sent = {"Host": _host(self.to), "Content-Length": str(len(body)), **headers}
+        return self._send(partial(self._try, "POST", self.to.path, headers, body, _skip))
+
+    def request(
+        self, method: str, path: str, headers: dict[str, str], body: bytes = b""
+    ) -> Response:
+        """Send one request and return its response, read to its end; raises only CutOffError.
+
+        If the connection is lost, it's sent a second time: use it for requests that may be repeated.
+        """
+        answered = self._send(partial(self._try, method, path, headers, body, _read))
+        if isinstance(answered, Response):
+            return answered
+        return Response(None, answered.error)
+
+    def _send(self, attempt: Callable[[], Answered]) -> Answered:
         guard, attempts = self.guard, self.guard.attempts
         _deadlines.start(guard, self.seconds)
         try:
-            answered = self._try(sent, body)
+            answered = attempt()
             kept = guard.attempts == attempts
             if kept and answered.status is None and not guard.over.is_set():
-                answered = self._try(sent, body)  # the receiver may have closed it just now
+                answered = attempt()  # the receiver may have closed it just now
         finally:
             _deadlines.end(guard)
         if guard.cut_off and answered.status is None:
@@ -96,26 +119,24 @@ class Client:
             self.pool.close()
         self.guard.close()
 
-    def _try(self, headers: dict[str, str], body: bytes) -> Answered:
+    def _try(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, finish: Finish
+    ) -> Answered:
         timeouts = dict.fromkeys(("read", "write", "pool"), self.seconds)
-        to, self.guard.left, self.guard.patience = self.to, BYTES, self.seconds
+        to, self.guard.left, self.guard.patience = self.to, self.most, self.seconds
+        sent = {"Host": _host(to), "Content-Length": str(len(body)), **headers}
         try:
             self.pool = self.pool or httpcore2.ConnectionPool(
                 ssl_context=_tls(), max_connections=1, network_backend=self.guard
             )
             with self.pool.stream(
-                "POST",
-                httpcore2.URL(scheme=to.scheme, host=to.host, port=to.port, target=to.path),
-                headers=list(headers.items()),
+                method,
+                httpcore2.URL(scheme=to.scheme, host=to.host, port=to.port, target=path),
+                headers=list(sent.items()),
                 content=body,
                 extensions={"timeout": {"connect": CONNECT, **timeouts}},
             ) as response:
-                answered = _result_of(response.status, dict(response.headers))
-                self.guard.patience = BODY
-                with suppress(Exception):  # the status is known; the connection isn't kept
-                    for _ in response.iter_stream():
-                        pass
-            return answered
+                return finish(response, self.guard)
         except Exception as problem:  # any exception caused by the other side is a failed attempt
             return Answered(None, _code_of(problem, self.guard.over.is_set()))
 
@@ -259,6 +280,28 @@ class _Deadlines:
 
 
 _deadlines = _Deadlines()
+
+Finish = Callable[[httpcore2.Response, _Guard], Answered]
+
+
+def _skip(response: httpcore2.Response, guard: _Guard) -> Answered:
+    """Return the result without the body, which is read only to keep the connection."""
+    answered = _result_of(response.status, dict(response.headers))
+    guard.patience = BODY
+    with suppress(Exception):  # the status is known; the connection isn't kept
+        for _ in response.iter_stream():
+            pass
+    return answered
+
+
+def _read(response: httpcore2.Response, _guard: _Guard) -> Response:
+    """Return the result with the body."""
+    result = _result_of(response.status, dict(response.headers))
+    headers = {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
+    }
+    body = b"".join(response.iter_stream())
+    return Response(result.status, result.error, result.wait, headers, body)
 
 
 def _host(to: Target) -> str:

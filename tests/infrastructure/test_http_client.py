@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 import time_machine
 
-from jobs import http_client
-from jobs.http_client import Answered, Client, Target
 from tests.jobs.receiver import Handler, Receiver
 from webapp.domain.errors import DomainError
-from webapp.domain.webhooks.url_policy import Address, target
+from webapp.domain.webhooks.url_policy import target
+from webapp.infrastructure import http_client
+from webapp.infrastructure.http_client import Answered, Client, Response
+from webapp.infrastructure.network_policy import Address, Target
 
 LOOPBACK = ("127.0.0.0/8",)
 PUBLIC = "93.184.215.14"
@@ -395,3 +396,40 @@ def test_requests_can_be_cut_off(receiver: Callable[..., Receiver]) -> None:
     client.close()
     assert not released.is_set()
     released.set()
+
+
+def test_a_response_can_be_read(receiver: Callable[..., Receiver]) -> None:
+    """With its headers, whatever its status; the limit is the client's own."""
+    size = 3 * http_client.BYTES
+
+    def respond(handler: Handler) -> None:
+        handler.send_response(404 if handler.path.endswith("gone") else 200)
+        handler.send_header("X-Total", "7")
+        handler.send_header("Content-Length", str(size))
+        handler.end_headers()
+        handler.wfile.write(b"x" * size)
+
+    to = target(receiver(respond).url, LOOPBACK)
+    client = Client(to, LOOPBACK, most=4 * http_client.BYTES)
+    for path, status in (("/hook?page=2", 200), ("/gone", 404)):
+        response = client.request("GET", path, {"Accept": "application/json"})
+        assert (response.status, response.body) == (status, b"x" * size)
+        assert response.headers["x-total"] == "7"
+    client.close()
+
+    client = Client(to, LOOPBACK)
+    assert client.request("GET", "/", {}) == Response(None, "webhooks.response_too_long")
+    client.close()
+
+
+def test_a_response_that_breaks_off_is_no_response(receiver: Callable[..., Receiver]) -> None:
+    def respond(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        handler.wfile.write(b"[1, 2")
+        handler.close_connection = True
+
+    client = Client(target(receiver(respond).url, LOOPBACK), LOOPBACK)
+    assert client.request("GET", "/", {}) == Response(None, "webhooks.not_http")
+    client.close()
