@@ -201,7 +201,7 @@ def test_every_page_is_covered(hostile: Hostile) -> None:
         "open_badges.key_window",
     }
     parts = re.compile(
-        r"\.(csv|webp)$|^/api/v1|^/(static|healthz|readyz|metrics)"
+        r"\.(csv|webp|png)$|/credential\.\w+$|^/api/v1|^/(static|healthz|readyz|metrics)"
         r"|/(progress|row|usernames|art|done|suggestions|results)$"
     )
     adapter = hostile.site.app.url_map.bind("localhost")

@@ -19,7 +19,7 @@ from webapp.domain import community
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.awards import group as group_awards
-from webapp.domain.badges import catalogue, images
+from webapp.domain.badges import catalogue, image_processing, images
 from webapp.domain.badges.image_processing import Picture
 from webapp.domain.credentials import issuer, sharing, signing
 from webapp.domain.permissions import Permission, Scope
@@ -30,6 +30,7 @@ from webapp.models.webhook import DEFAULT_EVENTS
 from webapp.pages.http.authorization import PUBLIC, permission_of
 from webapp.transaction import transaction
 
+LOGO = Path(__file__).parents[2] / "static/img/apple-touch-icon.png"
 WRITES = re.compile(
     r"\s*(INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP|TRUNCATE)\b", re.IGNORECASE
 )
@@ -80,7 +81,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
     batch = make.batch(members[1:], quest)
     actor = Actor(NOW, Origin.COMMAND_LINE)
     with app.app_context(), transaction():
-        images.put(quest.badge_id, Picture(b"large", b"small"), actor)
+        images.put(quest.badge_id, image_processing.reencode(LOGO.read_bytes()), actor)
         name = catalogue.get(quest.badge_id).art_hash
         community.set_logo(Picture(b"logo", b""), actor)
         digest = community.brand().logo
@@ -104,6 +105,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
         key = password_links.create(invited.id, Actor(datetime.now(UTC), Origin.CONSOLE))
     return {
         "name": name,
+        "kind": "png",
         "digest": digest,
         "number": 0,
         **tokens,

@@ -62,6 +62,14 @@ def reencode(data: bytes) -> Picture:
         _slot.release()
 
 
+def as_png(content: bytes) -> bytes:
+    """Return a stored image as PNG, for programs that don't read WebP."""
+    file = BytesIO()
+    with Pillow.open(BytesIO(content), formats=("WEBP",)) as stored:
+        stored.save(file, "PNG")
+    return file.getvalue()
+
+
 def _draw(data: bytes) -> Picture:
     try:
         opened = Pillow.open(BytesIO(data), formats=FORMATS)  # reads only the header

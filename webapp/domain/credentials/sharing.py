@@ -133,14 +133,20 @@ def public_award(badge_id: int, token: str) -> PublicAward:
     return PublicAward(award, names.get(ShownAs(shared.shown_as), ""))
 
 
-def shared_by_credential(token: str) -> Award:
-    """Return the shared award with this token in its credential's URL. Raises NotFoundError."""
+def award_of_credential(token: str) -> Award:
+    """Return the active award with this token in its credential's URL, shared or not. Raises NotFoundError."""
     number = number_in(token)
     if number is None or not Links().matches(token, signing.CREDENTIAL, number):
         raise NotFoundError("credentials.badge_not_shared")
-    if db.session.get(SharedAward, number) is None:
-        raise NotFoundError("credentials.badge_not_shared")
     return signing.open_award(number)
+
+
+def shared_by_credential(token: str) -> Award:
+    """Return the shared award with this token in its credential's URL. Raises NotFoundError."""
+    award = award_of_credential(token)
+    if db.session.get(SharedAward, award.id) is None:
+        raise NotFoundError("credentials.badge_not_shared")
+    return award
 
 
 def credential_at(path: str) -> str:

@@ -83,16 +83,19 @@ def build(award: Award, address: str) -> dict[str, Any]:
     links, quest, badge = Links(), award.quest, award.quest.badge
     number, index = links.position(award.id)
     list_url = status_list_url(address, number)
+    url = credential_url(address, links, award.id)
     achievement = {
         "id": f"{address}/badges/{badge.id}#quest-{quest.id}",
         "type": ["Achievement"],
         "name": quest.title,
         "description": badge.description or quest.title,
         "criteria": {"narrative": quest.name},
+        # A URL instead of the picture: the badge may get a new one, and signing gives the same bytes.
+        "image": {"id": f"{url}/image.png", "type": "Image"},
     }
     return {
         "@context": CONTEXTS,
-        "id": credential_url(address, links, award.id),
+        "id": url,
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
         "name": quest.title,
         "issuer": issuer.profile(address),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from datetime import UTC, datetime
 
 import pytest
@@ -12,47 +11,16 @@ from flask import Flask
 from openbadgeslib import baking
 from PIL import Image
 
-from tests.factories import NOW, Make
+from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
-from webapp.domain.actor import Actor
+from tests.pages.outside.conftest import ACTOR, credential_of, shared
 from webapp.domain.awards import manual
-from webapp.domain.credentials import issuer, sharing
+from webapp.domain.credentials import sharing
 from webapp.domain.erasure import erase
-from webapp.models import Award, Member, Origin
+from webapp.models import Award, Member
 from webapp.transaction import transaction
 
-ACTOR = Actor(NOW, Origin.CONSOLE)
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
-
-
-@pytest.fixture
-def member(make: Make) -> Member:
-    return make.member("anna.secret", name="Anna Hidden", email="anna@example.org")
-
-
-@pytest.fixture
-def award(app: Flask, make: Make, member: Member) -> Award:
-    with app.app_context(), transaction():
-        issuer.turn_on(ACTOR)
-    return make.award(member.id, make.quest().id)
-
-
-@pytest.fixture
-def page(app: Flask, award: Award, member: Member) -> str:
-    with app.app_context():
-        return f"/m/{sharing.token_of(member.id)}"
-
-
-def credential_of(client: ReviewingClient, page: str, award: Award) -> str:
-    return client.post(f"{page}/awards/{award.id}/credential", review=False).text
-
-
-def shared(client: ReviewingClient, page: str, award: Award, shown_as: str = "anonymous") -> str:
-    """Share the award; return the path of its public page."""
-    client.post(f"{page}/awards/{award.id}/sharing", {"shown_as": shown_as})
-    link = re.search(r"/badges/\d+/awards/[\w-]+", client.get(page).text)
-    assert link
-    return link[0]
 
 
 def checked(client: ReviewingClient, text: str) -> str:
