@@ -20,7 +20,6 @@ from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import search
 from webapp.domain.staff import provider_sessions, single_sign_on
-from webapp.domain.staff.provider_sessions import Tokens
 from webapp.domain.staff.single_sign_on import Claims, SignIn
 from webapp.models import Origin, Role, SsoSession, Staff, StaffIdentity, StaffSession
 from webapp.transaction import transaction
@@ -119,7 +118,8 @@ def test_of_several_requests_one_renews_the_session(app: Flask) -> None:
 
     due = NOW + timedelta(minutes=5)
     with transaction():
-        provider_sessions.renew(session_id, Tokens("second", due))
+        provider_sessions.keep_token(session_id, "second")
+        provider_sessions.postpone_check(session_id, due)
         assert provider_sessions.claim_check(session_id, NOW, due) is None
         assert provider_sessions.claim_check(session_id, due, due) == "second"
 
@@ -134,7 +134,9 @@ def test_a_logout_during_a_renewal_wins(app: Flask) -> None:
     with transaction():
         assert provider_sessions.end(ISSUER, ANNA.subject, "", ACTOR) == 1
     with transaction():
-        provider_sessions.renew(session_id, Tokens("second", datetime.now(UTC)))
+        provider_sessions.keep_token(session_id, "second")
+        provider_sessions.postpone_check(session_id, datetime.now(UTC))
+        assert provider_sessions.reread_role(session_id, ANNA, ACTOR) == "sso.state_unknown"
     assert number(StaffSession) == 0
 
 
@@ -167,3 +169,18 @@ def test_the_first_failure_of_an_outage_stays(app: Flask) -> None:
     with transaction():
         single_sign_on.end_outage(ISSUER)
     assert single_sign_on.outage(ISSUER) is None
+
+
+def test_of_admins_who_lose_the_role_at_once_one_keeps_it(app: Flask, make: Make) -> None:
+    """SSO-3: they don't wait for each other, and an admin with a password remains."""
+    people = [
+        replace(ANNA, subject=f"subject-{place}", email=f"p{place}@example.org", role=Role.ADMIN)
+        for place in range(THREADS)
+    ]
+    for one in people:
+        make.staff(Role.ADMIN, email=one.email, password="a hash")
+        sign_in(one)
+    lower = [replace(one, role=Role.MANAGER) for one in people]
+    assert {one.refusal for one in at_once(app, sign_in, lower)} == {""}
+    roles = db.session.scalars(select(Staff.role))
+    assert sorted(roles) == [Role.ADMIN, *[Role.MANAGER] * (THREADS - 1)]

@@ -925,6 +925,162 @@ def test_a_session_is_renewed_at_the_provider(
     assert [one for one in idp.came if one in ("first", "second")] == ["first", "second"]
 
 
+def renewed(client: ReviewingClient, sso_app: Flask, idp: FakeProvider, **claims: Any) -> int:
+    """Renew a session with an ID token of these claims; return the status of the page that asked for it."""
+    idp.more_tokens = {"refresh_token": "first"}
+    idp.claims = {"nonce": None, **claims}
+    idp.renewal = {
+        "access_token": "a",
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "id_token": idp.signed(),
+    }
+    later(sso_app)
+    return client.get("/settings/staff").status_code
+
+
+@pytest.fixture
+def running(client: ReviewingClient, idp: FakeProvider, anna: Staff) -> ReviewingClient:
+    """A browser in which Anna signed in as an admin, with a refresh token."""
+    idp.more_tokens = {"refresh_token": "first"}
+    sign_in(client, idp)
+    assert client.get("/settings/staff").status_code == 200
+    return client
+
+
+def test_a_role_that_falls_at_the_provider_falls_at_the_renewal(
+    running: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make, anna: Staff
+) -> None:
+    """SSO-2: with the page that asks for it, and the person's API keys are listed."""
+    make.staff(Role.ADMIN, password="a hash")
+    with sso_app.app_context(), transaction():
+        by_anna = Actor(datetime.now(UTC), Origin.CONSOLE, db.session.get_one(Staff, anna.id))
+        api_keys.create("Importer", ["badges:read"], None, by_anna)
+    assert renewed(running, sso_app, idp, groups=["moderators"]) == 403
+    assert is_in(running)
+
+    claimed = rows(sso_app, AuditEvent)[-2]
+    assert (claimed.verb, claimed.actor) == ("staff.role_claimed", "Laurel")
+    assert claimed.detail == {"before": "admin", "role": "manager", "keys": "Importer"}
+
+
+def test_a_role_that_rises_at_the_provider_rises_at_the_renewal(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make
+) -> None:
+    """SSO-2."""
+    make.staff(Role.SUPPORT, email="anna@example.org")
+    idp.more_tokens = {"refresh_token": "first"}
+    idp.claims = {"groups": ["moderators"]}
+    sign_in(client, idp)
+    assert renewed(client, sso_app, idp, groups=["console-admins"]) == 200
+
+
+@pytest.mark.parametrize("groups", [[], ["others"], None], ids=["empty", "others", "missing"])
+def test_someone_without_a_role_is_signed_out_at_the_renewal(
+    running: ReviewingClient, sso_app: Flask, idp: FakeProvider, groups: list[str] | None
+) -> None:
+    """SSO-2: in every browser, and told why when they sign in again."""
+    idp.claims = {}
+    other = ReviewingClient(sso_app, None, use_cookies=True)
+    sign_in(other, idp)
+    assert renewed(running, sso_app, idp, groups=groups) == 303
+    assert not is_in(running)
+    assert not is_in(other)
+    assert rows(sso_app, StaffSession) == []
+    assert verbs(sso_app)[-1] == "staff.ended_without_role"
+
+
+def test_a_renewal_changes_nothing_for_a_break_glass_admin_with_a_lower_role(
+    running: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make
+) -> None:
+    """SSO-3: without a role only the session that began at the provider ends."""
+    with_password(make)
+    with sso_app.app_context(), transaction():
+        db.session.execute(update(Staff).where(Staff.id == 1).values(break_glass=True))
+    with sso_app.app_context():
+        anna = db.session.get_one(Staff, 1)
+        direct = ReviewingClient(sso_app, None, use_cookies=True).sign_in(anna)
+    before = verbs(sso_app)
+    assert renewed(running, sso_app, idp, groups=["moderators"]) == 200
+    assert verbs(sso_app) == before
+
+    assert renewed(running, sso_app, idp, groups=[]) == 303
+    assert is_in(direct)
+
+
+def test_the_role_is_read_from_userinfo_if_a_renewal_has_no_id_token(
+    running: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make
+) -> None:
+    """SSO-2: some providers don't send a new one. UserInfo without the claim says nothing about the role."""
+    make.staff(Role.ADMIN, password="a hash")
+    idp.renewal = {"access_token": "a", "token_type": "Bearer", "expires_in": 300}
+    for more, status in (({}, 200), ({"groups": ["moderators"]}, 403)):
+        idp.in_userinfo = {"sub": "subject-1", **more}
+        later(sso_app)
+        assert running.get("/settings/staff").status_code == status
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sub": "subject-2"},
+        {"aud": "another"},
+        {"iss": "https://evil.example"},
+        {"exp": 1},
+    ],
+    ids=str,
+)
+def test_an_answer_that_cannot_be_verified_ends_the_session(
+    running: ReviewingClient, sso_app: Flask, idp: FakeProvider, wrong: dict[str, Any]
+) -> None:
+    """SSO-2: the role in it isn't read."""
+    assert renewed(running, sso_app, idp, groups=["moderators"], **wrong) == 303
+    assert verbs(sso_app)[-1] == "staff.ended_unverified"
+    assert rows(sso_app, Staff)[0].role == Role.ADMIN
+
+
+@pytest.mark.parametrize("subject", ["subject-2", None, 7])
+def test_userinfo_about_someone_else_ends_the_session(
+    running: ReviewingClient, sso_app: Flask, idp: FakeProvider, subject: object
+) -> None:
+    idp.renewal = {"access_token": "a", "token_type": "Bearer", "expires_in": 300}
+    idp.in_userinfo = {"sub": subject, "groups": ["console-admins"]}
+    later(sso_app)
+    assert not is_in(running)
+
+
+def test_a_renewed_token_is_kept_if_userinfo_is_away(
+    running: ReviewingClient, sso_app: Flask, idp: FakeProvider
+) -> None:
+    """SSO-3: the session goes on, and a minute later the provider is asked with the newest token."""
+    idp.renewal = {
+        "access_token": "a",
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "refresh_token": "second",
+    }
+    idp.replies = {"/userinfo": BAD["status 500"]}
+    for _ in range(2):
+        later(sso_app)
+        assert is_in(running)
+    assert [one for one in idp.came if one in ("first", "second")] == ["first", "second"]
+
+
+def test_a_confirmation_reads_the_role_again(
+    running: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make
+) -> None:
+    """SSO-2: like a sign-in."""
+    make.staff(Role.ADMIN, password="a hash")
+    idp.claims = {"groups": ["moderators"]}
+    come_back(running, begin(running, idp, "/sso/confirmation"))
+    assert running.get("/settings/staff").status_code == 403
+
+    idp.claims = {"groups": []}
+    came = come_back(running, begin(running, idp, "/sso/confirmation"))
+    assert "give you no role in Laurel" in refusal(running, came)
+    assert rows(sso_app, StaffSession) == []
+
+
 def test_disabling_someone_at_the_provider_ends_the_session(
     client: ReviewingClient, sso_app: Flask, idp: FakeProvider, anna: Staff
 ) -> None:
@@ -935,6 +1091,7 @@ def test_disabling_someone_at_the_provider_ends_the_session(
     idp.replies = {"/token": (400, "application/json", b'{"error": "invalid_grant"}')}
     assert not is_in(client)
     assert rows(sso_app, StaffSession) == []
+    assert verbs(sso_app)[-1] == "staff.ended_by_provider"
 
 
 @pytest.mark.parametrize("token", ["first", None])

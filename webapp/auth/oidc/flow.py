@@ -50,6 +50,15 @@ class Lifetime:
     refresh_token: str
 
 
+@dataclass(frozen=True)
+class Renewal:
+    """An answer to a refresh token. Providers may leave out the ID token."""
+
+    tokens: Lifetime
+    id_token: str
+    access_token: str
+
+
 class RefusedError(Exception):
     """The provider doesn't renew tokens: the person was disabled, or their session there has ended."""
 
@@ -73,36 +82,57 @@ def finish(provider: Provider, code: str, nonce: str, verifier: str) -> Authenti
     answer = asked(
         "its token endpoint", lambda: _fetch(provider, code=code, code_verifier=verifier)
     )
-    id_token, access_token = answer.get("id_token"), answer.get("access_token")
-    if not isinstance(id_token, str):
+    id_token, access_token = _text(answer, "id_token"), _text(answer, "access_token")
+    if not id_token:
         raise TokenError("the answer has no ID token")
-    access_token = access_token if isinstance(access_token, str) else ""
     claims = tokens.verify(id_token, provider, nonce, access_token)
     claims = _completed(provider, claims, access_token)
-    sid = claims.get("sid")
     return Authentication(
         read_claims(provider, claims),
         id_token,
-        sid if isinstance(sid, str) else "",
+        _text(claims, "sid"),
         read_auth_time(claims.get("auth_time"), datetime.now(UTC)),
         _lifetime(answer),
     )
 
 
-def refresh(provider: Provider, refresh_token: str) -> Lifetime:
+def refresh(provider: Provider, refresh_token: str) -> Renewal:
     """Renew tokens. Raises `RefusedError`, or `ProviderError` if the provider doesn't answer that."""
-    return _lifetime(
-        asked("its token endpoint", lambda: _fetch(provider, refresh_token=refresh_token))
-    )
+    answer = asked("its token endpoint", lambda: _fetch(provider, refresh_token=refresh_token))
+    return Renewal(_lifetime(answer), _text(answer, "id_token"), _text(answer, "access_token"))
+
+
+def read_renewal(provider: Provider, renewal: Renewal) -> Claims | None:
+    """Return what the provider says about the person now; None if it says nothing about their role.
+
+    A new ID token without the role's claim says that they have none; UserInfo alone need not contain it. Raises
+    `ProviderError` or `TokenError`.
+    """
+    if renewal.id_token:
+        claims = tokens.verify(renewal.id_token, provider, access_token=renewal.access_token)
+        return read_claims(provider, _completed(provider, claims, renewal.access_token))
+    if not renewal.access_token or not provider.metadata().userinfo_endpoint:
+        return None
+    claims = provider.userinfo(renewal.access_token)
+    if not _text(claims, "sub"):
+        raise TokenError("UserInfo has no subject")
+    says = _value(claims, provider.settings.oidc_role_claim) is not None
+    return read_claims(provider, claims) if says else None
 
 
 def _lifetime(answer: dict[str, Any]) -> Lifetime:
-    lasts, refresh_token = answer.get("expires_in"), answer.get("refresh_token")
+    lasts = answer.get("expires_in")
     known = isinstance(lasts, int) and lasts > 0
     return Lifetime(
         max(SHORTEST, min(int(lasts), LONGEST)) if known and lasts else LONGEST,
-        refresh_token if isinstance(refresh_token, str) else "",
+        _text(answer, "refresh_token"),
     )
+
+
+def _text(values: dict[str, Any], name: str) -> str:
+    """A value that must be text, "" if it's missing or something else."""
+    value = values.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _fetch(provider: Provider, **given: str) -> dict[str, Any]:
@@ -159,14 +189,13 @@ def _completed(provider: Provider, claims: dict[str, Any], access_token: str) ->
 
 def read_claims(provider: Provider, claims: dict[str, Any]) -> Claims:
     settings = provider.settings
-    email, name = claims.get("email"), claims.get("name")
     verified = claims.get("email_verified", claims.get("xms_edov"))
     return Claims(
         issuer=provider.metadata().issuer,
         subject=claims["sub"],
-        email=email if isinstance(email, str) else "",
+        email=_text(claims, "email"),
         verified=verified in (True, "true", "1"),
-        name=name if isinstance(name, str) else "",
+        name=_text(claims, "name"),
         role=highest_role(settings.oidc_roles, _value(claims, settings.oidc_role_claim)),
     )
 

@@ -84,7 +84,7 @@ def disable(
     Also revokes those of the API keys `keys`, and disables those of `webhooks`, that the person created. Raises
     `DomainError` for the last admin who can sign in.
     """
-    person, admins = _lock_with_admins(staff_id)
+    person, admins = lock_with_admins(staff_id)
     api_keys.revoke_created_by(staff_id, keys, actor)
     endpoints.disable_created_by(staff_id, webhooks, actor)
     if not person.active:
@@ -100,7 +100,7 @@ def disable(
 
 def enable(staff_id: int, actor: Actor) -> bool:
     """Enable an account with its old password; return whether it was disabled."""
-    person, _ = _lock_with_admins(staff_id)
+    person, _ = lock_with_admins(staff_id)
     if person.active:
         return False
     person.active = True
@@ -121,7 +121,7 @@ def change_role(
     Also revokes those of the API keys `keys`, and disables those of `webhooks`, that the person created; fewer
     permissions end the unused links they created. Raises `DomainError` for the last admin who can sign in.
     """
-    person, admins = _lock_with_admins(staff_id)
+    person, admins = lock_with_admins(staff_id)
     api_keys.revoke_created_by(staff_id, keys, actor)
     endpoints.disable_created_by(staff_id, webhooks, actor)
     if person.role == role:
@@ -172,7 +172,7 @@ def _account(
     return Account(person, seen, factor_since, link_until, linked_at)
 
 
-def _lock_with_admins(staff_id: int) -> tuple[Staff, set[int]]:
+def lock_with_admins(staff_id: int) -> tuple[Staff, set[int]]:
     """Return the person and the admins who can sign in (IDs), all locked, so that two can't disable each other."""
     able = select(Staff.id).where(
         Staff.role == Role.ADMIN, Staff.active, Staff.password.is_not(None)
@@ -184,7 +184,7 @@ def _lock_with_admins(staff_id: int) -> tuple[Staff, set[int]]:
 
 def is_last_admin(person: Staff) -> bool:
     """True if no other admin can sign in with a password; locks those who can."""
-    _, admins = _lock_with_admins(person.id)
+    _, admins = lock_with_admins(person.id)
     return admins == {person.id}
 
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 
-from webapp.database import db, execute_rowcount, upsert
+from webapp.database import db, upsert
 from webapp.database.locks import Lock, lock_exclusive
-from webapp.domain import permissions
 from webapp.domain.actor import Actor
-from webapp.domain.api_access import keys as api_keys
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.errors import DomainError
-from webapp.domain.lookup import NO_KEY_UPDATE
-from webapp.domain.staff import accounts, administration
+from webapp.domain.staff import accounts, claimed_roles
 from webapp.models import (
     ProviderOutage,
     Role,
@@ -23,7 +20,6 @@ from webapp.models import (
     Staff,
     StaffIdentity,
     StaffLink,
-    StaffSession,
 )
 
 
@@ -54,7 +50,7 @@ def sign_in(claims: Claims, create: bool, actor: Actor) -> SignIn:
     Refuses people without a role, and ends the sessions of those who had one.
     """
     identity = _lock_identity(claims)
-    person = _lock_person(identity.staff_id) if identity else None
+    person = claimed_roles.lock(identity.staff_id, claims.role) if identity else None
     if claims.role is None:
         return _refuse("sso.no_role", person, actor)
     if identity is None or person is None:
@@ -64,7 +60,10 @@ def sign_in(claims: Claims, create: bool, actor: Actor) -> SignIn:
             return _refuse(refusal.text.code, None, actor)
     if not person.active:
         return _refuse("sso.disabled", person, actor)
-    _set_role(person, claims.role, actor)
+    if claimed_roles.is_kept(person, claims.role):
+        audit_log.write(actor, "staff.role_kept", "staff", person.id, role=str(claims.role))
+    else:
+        claimed_roles.assign(person, claims.role, actor)
     identity.signed_in_at = actor.at
     audit_log.write(actor.by(person), "staff.signed_in", "staff", person.id, provider=claims.issuer)
     return SignIn(person, identity.id)
@@ -79,19 +78,6 @@ def is_used(session_id: int) -> bool:
 def is_linked(staff_id: int) -> bool:
     linked = select(StaffIdentity.id).where(StaffIdentity.staff_id == staff_id)
     return bool(db.session.scalar(select(linked.exists())))
-
-
-def confirm(session_id: int, claims: Claims, entered_at: datetime) -> bool:
-    """Record when the session's owner entered credentials at the provider; False if the claims are another person's."""
-    theirs = (
-        select(SsoSession.session_id)
-        .join(StaffIdentity, StaffIdentity.id == SsoSession.identity_id)
-        .where(StaffIdentity.issuer == claims.issuer, StaffIdentity.subject == claims.subject)
-    )
-    confirmed = update(StaffSession).where(
-        StaffSession.id == session_id, StaffSession.id.in_(theirs)
-    )
-    return execute_rowcount(confirmed.values(confirmed_at=entered_at)) == 1
 
 
 def outage(issuer: str) -> ProviderOutage | None:
@@ -132,7 +118,8 @@ def _link(claims: Claims, role: Role, create: bool, actor: Actor) -> tuple[Staff
     found = db.session.scalar(select(Staff.id).where(Staff.email == email))
     if found is None and not create:
         raise DomainError("sso.no_account")
-    person = _create(email, claims.name, role, actor) if found is None else _lock_person(found)
+    known = claimed_roles.lock(found, role) if found is not None else None
+    person = known or _create(email, claims.name, role, actor)
     if not person.active:
         raise DomainError("sso.disabled")
     others = select(StaffIdentity.id).where(
@@ -169,33 +156,6 @@ def _create(email: str, name: str, role: Role, actor: Actor) -> Staff:
     return accounts.create(email, email, role, None, actor)
 
 
-def _set_role(person: Staff, role: Role, actor: Actor) -> None:
-    """Give someone the role of their groups. Break-glass admins and the last admin with a password keep theirs.
-
-    The audit log lists the API keys of a person whose role falls: they keep working until someone revokes them.
-    """
-    before = Role(person.role)
-    if before == role:
-        return
-    if person.break_glass or (before == Role.ADMIN and administration.is_last_admin(person)):
-        audit_log.write(actor, "staff.role_kept", "staff", person.id, role=str(role))
-        return
-    keys = []
-    if permissions.is_reduced(before, role):
-        db.session.execute(delete(StaffLink).where(StaffLink.created_by == person.id))
-        keys = [key.name for key in api_keys.created_by(person.id, actor.at)]
-    person.role = role
-    audit_log.write(
-        actor,
-        "staff.role_claimed",
-        "staff",
-        person.id,
-        before=str(before),
-        role=str(role),
-        keys=", ".join(keys),
-    )
-
-
 def _refuse(code: str, person: Staff | None, actor: Actor) -> SignIn:
     if person and code == "sso.no_role" and not person.break_glass:
         accounts.end_sessions_and_links(person.id)
@@ -203,7 +163,3 @@ def _refuse(code: str, person: Staff | None, actor: Actor) -> SignIn:
         actor, "staff.sign_in_refused", "staff", person.id if person else None, reason=code
     )
     return SignIn(refusal=code)
-
-
-def _lock_person(staff_id: int) -> Staff:
-    return db.session.get_one(Staff, staff_id, with_for_update=NO_KEY_UPDATE)

@@ -220,9 +220,11 @@ def _confirm(begun: Begun, authentication: Authentication) -> None:
     if entered_at.timestamp() < begun.at - CLOCKS_DIFFER:
         raise DomainError("sso.not_asked_again")
     with transaction():
-        confirmed = single_sign_on.confirm(staff_session.id, authentication.claims, entered_at)
-    if not confirmed:
-        raise DomainError("sso.someone_else")
+        refusal = provider_sessions.confirm(
+            staff_session.id, authentication.claims, entered_at, anonymous_actor()
+        )
+    if refusal:
+        raise DomainError(refusal)
 
 
 def _authenticate(begun: Begun) -> Authentication:

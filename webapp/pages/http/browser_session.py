@@ -8,7 +8,8 @@ from flask import Response, after_this_request, current_app, g, request, session
 
 from webapp.auth import staff_sessions as sessions
 from webapp.auth.staff_sessions import CurrentSession, ProviderSession
-from webapp.models import Staff
+from webapp.domain.actor import Actor
+from webapp.models import Origin, Staff
 from webapp.pages.http import known_devices, user_agent
 
 
@@ -39,14 +40,15 @@ def _find() -> CurrentSession | None:
 
 
 def _goes_on(staff_session: CurrentSession, key: str) -> bool:
-    """False if the provider, asked again because its tokens expired, has ended the session."""
+    """False if the provider, asked again because its tokens expired, has ended the session or the person's role."""
     at, check_at = datetime.now(UTC), staff_session.check_at
     if check_at is None or check_at > at or not current_app.config["LAUREL"].oidc_issuer:
         return True
     from webapp.auth.oidc import renewal
     from webapp.auth.oidc.provider import current_provider
 
-    if renewal.still_valid(current_provider(), staff_session.id, at):
+    actor = Actor(at, Origin.CONSOLE, address=request.remote_addr or "")
+    if renewal.still_valid(current_provider(), staff_session.id, actor):
         return True
     sessions.end(key)
     return False
