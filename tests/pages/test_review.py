@@ -46,6 +46,8 @@ def test_a_good_page_has_no_problems() -> None:
         ("<select><option>1</select>", "no label for <select"),
         ("<textarea>x</textarea>", "no label for <textarea"),
         ("<button><svg></svg></button>", "no name for <button"),
+        ('<svg class="icon"><g style="x"></g></svg>', "<g> has the inline style"),
+        ('<svg class="icon"><a></g></svg>', "unexpected-end-tag"),
         ('<a href="/"> </a>', "no name for <a"),
         ('<form method="POST" action="/x"></form>', "no CSRF token in the form to /x"),
     ],
