@@ -133,7 +133,7 @@ def main(worker_class: type[LaurelWorker] = LaurelWorker) -> None:
 def _serve_until_asked(worker_class: type[LaurelWorker], heart: Heartbeat) -> None:
     while True:
         connection = _await_queue(heart)
-        _ring_again()
+        _requeue_pending()
         if _serve(worker_class, connection):
             return
         _end_when_asked()
@@ -162,7 +162,7 @@ def _serve(worker_class: type[LaurelWorker], connection: Redis) -> bool:
     return worker is not None and worker.asked_to_stop
 
 
-def _ring_again() -> None:
+def _requeue_pending() -> None:
     try:
         with app().app_context():
             periodic.requeue_pending()

@@ -166,7 +166,7 @@ def award_items(
     for one in new.values():
         one.settle(Status.AWARDED)
     if new and not dry_run:
-        _make(new, source, effective_time(past, actor), actor, webhooks)
+        _make(new, source, time_after_changes(past, actor), actor, webhooks)
     return outcomes
 
 
@@ -205,7 +205,7 @@ def require_member(line: MatchedRow, members: Mapping[int, Member]) -> Member:
     return member
 
 
-def effective_time(awards: Iterable[Existing], actor: Actor) -> datetime:
+def time_after_changes(awards: Iterable[Existing], actor: Actor) -> datetime:
     """Return the action's time, moved after the last change of these awards if this machine's clock is slow."""
     times = [(award.awarded_at, award.restored_at, award.revoked_at) for award in awards]
     return max([actor.at, *(at for triple in times for at in triple if at is not None)])

@@ -22,10 +22,10 @@ from webapp.domain.awards.bulk import (
     Wanted,
     awards_of,
     count,
-    effective_time,
     members_of,
     read_awards,
     require_member,
+    time_after_changes,
 )
 from webapp.domain.awards.common import validate_reason
 from webapp.domain.badges import quests as badge_quests
@@ -59,7 +59,7 @@ def revoke(items: Sequence[RevocationItem], actor: Actor) -> list[Outcome]:
         one.settle(Status.ALREADY_REVOKED, award.id)
     active = {award.id: one for award, one in wanted.values() if award.revoked_at is None}
     if active:
-        at = effective_time([award for award, _ in wanted.values()], actor)
+        at = time_after_changes([award for award, _ in wanted.values()], actor)
         _revoke(dict(sorted(active.items())), at, actor)
     counts = count(outcomes)
     if counts[Status.REVOKED]:

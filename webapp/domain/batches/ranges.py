@@ -1,7 +1,8 @@
 """Ranges: the entries of a run, divided so that several workers can process one batch (docs/adr/0039).
 
 Locks are taken in one order: a range, its entries, the awards and their badge, the batch. So a worker never
-waits for someone who waits for it.
+waits for someone who waits for it. An undo takes the awards before the entries, which is safe because only the
+holder of the range takes its entries.
 """
 
 from __future__ import annotations
