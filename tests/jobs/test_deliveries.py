@@ -270,7 +270,7 @@ def hang(handler: Handler, released: threading.Event) -> None:
 
 def drip(handler: Handler, released: threading.Event) -> None:
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Long: ")
-    while not released.wait(0.01):
+    while not released.wait(1):  # any faster, hundreds of them would starve this process
         handler.wfile.write(b"a")
         handler.wfile.flush()
     handler.wfile.write(b"\r\n\r\n")
