@@ -43,6 +43,7 @@ def laurel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         str(folder / "bin/python"),
         "install",
         "--quiet",
+        "--no-compile",
     ]
     for arguments in (
         ["--require-hashes", "-r", str(ROOT / "requirements.txt")],
