@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -69,6 +70,22 @@ def settings_for(database_url: str, data: Path, **more: str) -> Settings:
     return load({name: value for name, value in environ.items() if value})
 
 
+def migrate(settings: Settings) -> None:
+    """Create the tables. SQLite gets a copy of one migrated file, because the migrations take half a second."""
+    if settings.sqlite:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        shutil.copy(_migrated_file(), settings.data / "laurel.sqlite")
+    else:
+        upgrade(settings)
+
+
+@cache
+def _migrated_file() -> Path:
+    settings = settings_for("", Path(tempfile.mkdtemp(prefix="migrated-", dir=_PLACE)))
+    upgrade(settings)
+    return settings.data / "laurel.sqlite"
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a running PostgreSQL's maintenance database."""
@@ -115,9 +132,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     data = tmp_path_factory.mktemp("data")
     url = "" if request.param == "sqlite" else request.getfixturevalue("postgres")
     settings = settings_for(url, data)
-    upgrade(settings)
-    if settings.sqlite:
-        shutil.copy(data / "laurel.sqlite", data / "empty.sqlite")
+    migrate(settings)
     return settings
 
 
@@ -141,7 +156,7 @@ def app(_app: Flask, database: Settings) -> Iterator[Flask]:
             # A new file: with the old one, a connection that a test left open would keep its locks.
             for ending in ("", "-wal", "-shm"):
                 (database.data / f"laurel.sqlite{ending}").unlink(missing_ok=True)
-            shutil.copy(database.data / "empty.sqlite", database.data / "laurel.sqlite")
+            migrate(database)
         else:
             _empty_postgres()
 

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from tests.conftest import settings_for
+from tests.conftest import migrate, settings_for
 from tests.faults.console import free_port
 from webapp import create_app
-from webapp.cli.database import upgrade
 from webapp.cli.demo import EXAMPLE, make_demo
 from webapp.database import db
 from webapp.domain import csv_files, demo
@@ -27,7 +26,7 @@ def test_it_prints_how_to_sign_in_and_keeps_no_password(tmp_path: Path) -> None:
     When run again, the accounts get new passwords and the data stays.
     """
     settings = settings_for("", tmp_path)
-    upgrade(settings)
+    migrate(settings)
     printed = make_demo(settings)
     passwords = re.findall(r"(?:[a-z0-9]{4}-){3}[a-z0-9]{4}", printed)
     assert len(set(passwords)) == len(demo.ACCOUNTS)

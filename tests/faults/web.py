@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from tests.conftest import NO_QUEUE, SECRET, settings_for
+from tests.conftest import NO_QUEUE, SECRET, migrate, settings_for
 from tests.faults.console import await_, free_port
-from webapp.cli.database import upgrade
 from webapp.cli.exec_commands import gunicorn_arguments
 
 THREADS = 2
@@ -29,7 +28,7 @@ def serving(data: Path, worker: str, processes: int = 1, **environ: str) -> Iter
     settings = replace(
         settings_for("", data), port=port, web_workers=processes, web_threads=THREADS
     )
-    upgrade(settings)
+    migrate(settings)
     arguments = [
         one.replace("webapp.cli.gunicorn_worker.Worker", f"tests.faults.quick_web.{worker}")
         for one in gunicorn_arguments(settings)

@@ -13,11 +13,10 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from jobs import context, unlocks
-from tests.conftest import settings_for
+from tests.conftest import migrate, settings_for
 from tests.factories import NOW, Make
 from tests.faults.console import await_
 from webapp import create_app
-from webapp.cli.database import upgrade
 from webapp.database import db
 from webapp.domain.batches import drafts, processing
 from webapp.domain.operations import maintenance
@@ -49,7 +48,7 @@ class Disk:
 def full(tmp_path: Path) -> Iterator[tuple[Flask, Disk]]:
     """An app on SQLite as in the job's process, and its disk."""
     settings = replace(settings_for("", tmp_path), chunk_size=100, lease_seconds=0.1)
-    upgrade(settings)
+    migrate(settings)
     app = create_app(settings)
     context.app.cache_clear()
     original, context.create_app = context.create_app, lambda **_: app
