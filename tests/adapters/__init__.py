@@ -1,0 +1,1 @@
+"""Adapters of communities, against servers on loopback that answer as those do."""
