@@ -6,7 +6,7 @@ PACKAGE := pyproject.toml hatch_build.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run install develop wheel browser test check format lock bench scale soak screenshots clean
+.PHONY: help run install develop wheel browser test check format lock bench scale soak connections screenshots clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -53,7 +53,7 @@ browser: ## Install Chromium for the browser tests, if it's missing
 # More processes than cores, because many tests mostly wait for other processes.
 PARALLEL := -n 5
 # Tests start hundreds of processes, so keep the compiled source (the environment may say otherwise).
-test check soak: export PYTHONDONTWRITEBYTECODE =
+test check soak connections: export PYTHONDONTWRITEBYTECODE =
 
 test: develop browser ## Run all tests
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
@@ -78,6 +78,10 @@ scale: develop ## Measure ten million awards, many workers and 50 managers (AWAR
 
 soak: develop browser ## Run the long fault tests
 	@$(BIN)/python -m pytest -m soak $(ARGS)
+
+connections: develop ## Run the tests with a real WordPress, and print what they measured (installs PHP if it's missing)
+	@tools/php
+	@$(BIN)/python -m pytest -m connections -s $(ARGS)
 
 screenshots: develop browser ## Retake the screenshots in the guides
 	@$(BIN)/python tools/screenshots

@@ -5,6 +5,7 @@ All three have the same methods for tests: members and badges to begin with, wha
 
 from __future__ import annotations
 
+import html
 import json
 import threading
 from base64 import b64decode
@@ -181,7 +182,7 @@ class FakeWordPress(FakeCommunity):
         route = request.query["rest_route"]
         if route == "/":
             namespaces = ["wp/v2", *(["laurel/v1"] if self.plugin else [])]
-            return Answer(body={"name": "Forum & friends", "namespaces": namespaces})
+            return Answer(body={"name": "Forum &amp; friends", "namespaces": namespaces})
         if (refused := self._refused(request)) is not None:
             return refused
         if route == "/wp/v2/users/me":
@@ -209,7 +210,10 @@ class FakeWordPress(FakeCommunity):
             return Answer(400, {"code": "rest_invalid_param"})
         offset, most = int(query["offset"]), int(query["per_page"])
         users = sorted(self.users.values(), key=lambda user: user.id)
-        shown = [vars(user) for user in users[offset : offset + most]]
+        shown = [
+            {**vars(user), "name": html.escape(user.name, quote=False)}
+            for user in users[offset : offset + most]
+        ]
         headers = {"X-WP-Total": str(len(users))}
         if offset + most < len(users):
             headers["Link"] = f'<http://127.0.0.1/?offset={offset + most}>; rel="next"'

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from tests.adapters.fakes import FakeCommunity
+import pytest
+
+from tests.adapters.fakes import FAKES, FakeCommunity
+from tests.adapters.real_wordpress import RealWordPress
 from webapp.adapters.contract import (
     Adapter,
+    AdapterKind,
     BadgeChange,
     BadgeGone,
     Done,
@@ -18,7 +22,30 @@ from webapp.adapters.contract import (
     RemoteMember,
 )
 
+Community = FakeCommunity | RealWordPress
+REAL = pytest.param("real-wordpress", marks=pytest.mark.connections)
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def real_wordpress() -> Iterator[RealWordPress]:
+    site = RealWordPress()
+    yield site
+    site.close()
+
+
+@pytest.fixture(params=[*AdapterKind, REAL], ids=str)
+def community(request: pytest.FixtureRequest) -> Iterator[Community]:
+    """Each kind in turn; in `make connections` only the real one."""
+    if request.param == REAL.values[0]:
+        site = request.getfixturevalue("real_wordpress")
+        site.reset()
+        yield site
+        assert site.problems() == []
+        return
+    fake = FAKES[request.param]()
+    yield fake
+    fake.close()
 
 
 def change(user_id: str, badge_id: str, held: bool = True, username: str = "") -> BadgeChange:
@@ -63,16 +90,16 @@ def test_a_check_says_where_we_are_and_as_whom(adapter: Adapter) -> None:
     assert (check.community, check.account, check.warnings) == ("Forum & friends", "laurel", ())
 
 
-def test_every_member_is_pulled_once(community: FakeCommunity, adapter: Adapter) -> None:
-    community.add_user("zoë", "Zoë O’Brien 🎉", "zoe@example.org")
+def test_every_member_is_pulled_once(community: Community, adapter: Adapter) -> None:
+    zoe = community.add_user("zoe", "Zoë O’Brien & Söhne 🎉", "zoe@example.org")
     community.add_users(1_203)
     members = pull_all(adapter)
     ids = [member.id for member in members]
     assert len(ids) == len(set(ids)) == 1_205
-    assert RemoteMember("2", "zoë", "Zoë O’Brien 🎉", "zoe@example.org") in members
+    assert RemoteMember(zoe, "zoe", "Zoë O’Brien & Söhne 🎉", "zoe@example.org") in members
 
 
-def test_the_end_is_found_at_every_length(community: FakeCommunity, adapter: Adapter) -> None:
+def test_the_end_is_found_at_every_length(community: Community, adapter: Adapter) -> None:
     """At the size of a page, one less and one more."""
     for number in (98, 1, 1, 99, 1, 299, 1):
         community.add_users(number)
@@ -80,7 +107,7 @@ def test_the_end_is_found_at_every_length(community: FakeCommunity, adapter: Ada
 
 
 def test_members_who_join_during_a_pull_cost_no_other(
-    community: FakeCommunity, adapter: Adapter
+    community: Community, adapter: Adapter
 ) -> None:
     before = set(community.add_users(700))
     first = adapter.pull()
@@ -93,7 +120,7 @@ def test_members_who_join_during_a_pull_cost_no_other(
     assert before <= {member.id for member in members}
 
 
-def test_a_badge_is_created_once(community: FakeCommunity, adapter: Adapter) -> None:
+def test_a_badge_is_created_once(community: Community, adapter: Adapter) -> None:
     assert adapter.badges() == []
     made = adapter.create_badge("Good helper", "Helped ten members")
     assert adapter.create_badge("Good helper", "Helped ten members") == made
@@ -102,7 +129,7 @@ def test_a_badge_is_created_once(community: FakeCommunity, adapter: Adapter) -> 
     assert adapter.badges() == [made, *others]
 
 
-def test_badges_are_given_and_taken(community: FakeCommunity, adapter: Adapter) -> None:
+def test_badges_are_given_and_taken(community: Community, adapter: Adapter) -> None:
     users = community.add_users(120)
     badge = adapter.create_badge("Good helper", "").id
     other = adapter.create_badge("Author", "").id
@@ -116,7 +143,7 @@ def test_badges_are_given_and_taken(community: FakeCommunity, adapter: Adapter) 
     assert community.holders(other) == set(users[:3])
 
 
-def test_repeating_a_change_is_done(community: FakeCommunity, adapter: Adapter) -> None:
+def test_repeating_a_change_is_done(community: Community, adapter: Adapter) -> None:
     (user,) = community.add_users(1)
     badge = adapter.create_badge("Good helper", "").id
     for held in (False, True, True, False, False):
@@ -125,7 +152,7 @@ def test_repeating_a_change_is_done(community: FakeCommunity, adapter: Adapter) 
 
 
 def test_a_deleted_member_is_gone_and_a_renamed_one_is_not(
-    community: FakeCommunity, adapter: Adapter
+    community: Community, adapter: Adapter
 ) -> None:
     deleted, renamed, other = community.add_users(3)
     badge = adapter.create_badge("Good helper", "").id
@@ -143,7 +170,7 @@ def test_a_deleted_member_is_gone_and_a_renamed_one_is_not(
     assert {member.username for member in pull_all(adapter)} >= {"someone-else", "member1"}
 
 
-def test_a_deleted_badge_is_gone(community: FakeCommunity, adapter: Adapter) -> None:
+def test_a_deleted_badge_is_gone(community: Community, adapter: Adapter) -> None:
     (user,) = community.add_users(1)
     badge = adapter.create_badge("Good helper", "").id
     adapter.set_badges([change(user, badge)])
@@ -154,7 +181,7 @@ def test_a_deleted_badge_is_gone(community: FakeCommunity, adapter: Adapter) -> 
 
 
 def test_an_award_that_was_taken_there_by_hand_is_seen(
-    community: FakeCommunity, adapter: Adapter
+    community: Community, adapter: Adapter
 ) -> None:
     users = community.add_users(2)
     badge = adapter.create_badge("Good helper", "").id

@@ -6,6 +6,7 @@ one request, each of which is made or reported by itself. Without the plugin, me
 
 from __future__ import annotations
 
+import html
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
@@ -91,6 +92,7 @@ class WordPress:
 
     def check(self) -> Check:
         index = self._send("/", {"_fields": "name,namespaces"}).parsed(_Index)
+        community = shown(html.unescape(index.name))
         fields = {"context": "edit", "_fields": "username,capabilities"}
         me = self._send("/wp/v2/users/me", fields).parsed(_Me)
         missing = [
@@ -100,9 +102,9 @@ class WordPress:
             raise ConnectionProblem("connections.remote_rights", account=shown(me.username))
         if OURS not in index.namespaces:
             warning = message("connections.remote_plugin_missing")
-            return Check(shown(index.name), shown(me.username), "", (warning,))
+            return Check(community, shown(me.username), "", (warning,))
         status = self._ours("/status").parsed(_Status)
-        return Check(shown(index.name), shown(me.username), shown(status.wordpress))
+        return Check(community, shown(me.username), shown(status.wordpress))
 
     def pull(self, cursor: str = "") -> Pull:
         """Return members by ascending ID. Each page begins with the last member of the one before.
@@ -201,7 +203,8 @@ def _total(reply: Reply, read: int, *, full: bool) -> int:
 
 
 def _member(user: _User) -> RemoteMember:
-    return RemoteMember(str(user.id), user.username, user.name, user.email)
+    """Return a user as a member. WordPress stores names escaped for HTML."""
+    return RemoteMember(str(user.id), user.username, html.unescape(user.name), user.email)
 
 
 def _change(change: BadgeChange) -> dict[str, object]:
