@@ -95,7 +95,7 @@ def consoles(database_url: str) -> Iterator[Callable[..., Console]]:
         folder = Path(tempfile.mkdtemp(prefix="f-"))
         if not database_url:
             migrate(settings_for("", folder))
-        made.append(Console(database_url, folder, **environ))
+        made.append(Console(database_url, folder, web=False, **environ))
         return made[-1]
 
     yield build

@@ -55,7 +55,9 @@ def await_(
 class Console:
     """An installation: a database, a queue in `folder`, and the processes started on them."""
 
-    def __init__(self, database_url: str, folder: Path, **environ: str) -> None:
+    def __init__(
+        self, database_url: str, folder: Path, *, web: bool = True, **environ: str
+    ) -> None:
         self.folder = folder
         self.socket = folder / "queue.sock"
         self.environ = {
@@ -70,7 +72,7 @@ class Console:
         self.settings: Settings = load(self.environ)
         if is_new(self.settings):
             upgrade(self.settings)
-        self.app: Flask = create_app(self.settings, web=False)
+        self.app: Flask = create_app(self.settings, web=web)
         self.make = Make(self.app)
         self.processes: list[subprocess.Popen[bytes] | Forked] = []
         self.queue: subprocess.Popen[bytes] | None = None
