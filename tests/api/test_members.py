@@ -13,10 +13,14 @@ from sqlalchemy import func, select
 from tests.api.conftest import Caller
 from tests.counting import statements
 from tests.factories import NOW, Make
+from tests.pages.client import ReviewingClient
 from webapp.database import db
+from webapp.domain.actor import Actor
+from webapp.domain.credentials import issuer
 from webapp.domain.members import directory
 from webapp.domain.members.filters import MemberFilters
-from webapp.models import AuditEvent, Award, Member
+from webapp.models import AuditEvent, Award, Member, Origin
+from webapp.transaction import transaction
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
@@ -398,3 +402,25 @@ def test_a_member_is_erased(
         kept = db.session.get_one(Award, award.id)
         assert (kept.reason, kept.revoked_at) == ("", None)
     assert lms.put("/members/4821", {"username": "anna"}).status_code == 201
+
+
+def test_only_keys_with_its_scope_get_the_link_to_a_members_page(
+    app: Flask,
+    client: ReviewingClient,
+    key_for: Callable[..., Caller],
+    community: dict[str, Any],
+) -> None:
+    """OB-2: the link works, is the one staff see, and ends with the member; without Open Badges there is none."""
+    reader = key_for("Reader", "members:read")
+    linker = key_for("Forum", "members:read", "member-links:read")
+    assert linker.get("/members/4821").json["page_url"] is None
+    with app.app_context(), transaction():
+        issuer.turn_on(Actor(NOW, Origin.COMMAND_LINE))
+    assert reader.get("/members/4821").json["page_url"] is None
+    assert key_for("Links", "member-links:read").get("/members/4821").status_code == 403
+    url = linker.get("/members/4821").json["page_url"]
+    path = url.removeprefix("http://localhost:8000")
+    assert client.get(path).status_code == 200
+    key_for("Eraser", "members:erase").delete("/members/4821")
+    assert linker.get("/members/4821").status_code == 404
+    assert client.get(path, review=False).status_code == 404

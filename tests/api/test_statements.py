@@ -8,6 +8,11 @@ import pytest
 
 from tests.api.conftest import Caller
 from tests.counting import statements
+from tests.factories import NOW
+from webapp.domain.actor import Actor
+from webapp.domain.credentials import issuer
+from webapp.models import Origin
+from webapp.transaction import transaction
 
 pytestmark = [pytest.mark.databases("sqlite", "postgresql"), pytest.mark.usefixtures("context")]
 
@@ -29,7 +34,7 @@ def test_statements_of_an_award_and_its_revocation(lms: Caller, community: dict[
 
 
 @pytest.mark.parametrize(
-    ("path", "number"), [("/members?q=an", 5), ("/members/4821", 3), ("/awards", 2), ("/events", 9)]
+    ("path", "number"), [("/members?q=an", 5), ("/members/4821", 4), ("/awards", 2), ("/events", 9)]
 )
 def test_statements_of_a_read(
     lms: Caller, community: dict[str, Any], path: str, number: int
@@ -38,3 +43,14 @@ def test_statements_of_a_read(
     with statements() as sent:
         assert lms.get(path).status_code == 200
     assert len(sent) == number, "\n\n".join(sent)
+
+
+def test_the_link_to_a_members_page_takes_one_statement_more(
+    lms: Caller, community: dict[str, Any]
+) -> None:
+    """And one to see that Open Badges are on, for keys that get links."""
+    with transaction():
+        issuer.turn_on(Actor(NOW, Origin.COMMAND_LINE))
+    with statements() as sent:
+        assert lms.get("/members/4821").json["page_url"]
+    assert len(sent) == 5, "\n\n".join(sent)

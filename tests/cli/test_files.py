@@ -12,9 +12,13 @@ from click.testing import CliRunner
 from flask import Flask
 
 from tests.cli.test_output import environ, run, started
-from tests.factories import Make
+from tests.factories import NOW, Make
 from webapp.cli import main
+from webapp.domain.actor import Actor
+from webapp.domain.credentials import issuer
 from webapp.domain.members import export, search
+from webapp.models import Origin
+from webapp.transaction import transaction
 
 __all__ = ["environ"]
 
@@ -53,6 +57,18 @@ def test_members_are_exported_as_json(environ: dict[str, str]) -> None:
     ]
     assert {one["status"] for one in told} == {"active"}
     assert {one["badges"] for one in told} == {0}
+
+
+@pytest.mark.usefixtures("members")
+def test_exports_have_the_links_to_members_pages(app: Flask, environ: dict[str, str]) -> None:
+    """OB-2: with Open Badges turned on."""
+    with app.app_context(), transaction():
+        issuer.turn_on(Actor(NOW, Origin.COMMAND_LINE))
+    told = json.loads(run(environ, "members", "export", "-", "--json").stdout)
+    links = [one["page_url"] for one in told]
+    assert len(set(links)) == 2
+    printed = run(environ, "members", "export").stdout.splitlines()
+    assert [line.rpartition(";")[2] for line in printed] == ["Member page", *links]
 
 
 def test_an_export_of_no_one_is_a_header_or_an_empty_array(environ: dict[str, str]) -> None:

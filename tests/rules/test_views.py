@@ -92,7 +92,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
             "https://hooks.example.org/", DEFAULT_EVENTS, (), actor
         ).endpoint.id
     with app.app_context():
-        member_token = sharing.token_of(members[0]) or ""
+        member_token = sharing.PageUrls("").of(members[:1])[members[0]].removeprefix("/m/")
         new = signing.sign(signing.open_award(award.id), "http://localhost:8000")
         with transaction():
             sharing.share(member_token, new, "name", NOW)

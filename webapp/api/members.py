@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from flask import current_app
+
 from webapp.api.framework.operations import Call, Reply, operation
 from webapp.api.framework.problems import FieldError, invalid
 from webapp.api.known_filters import known_filters
 from webapp.domain.actor import Actor
 from webapp.domain.awards import queries as award_queries
+from webapp.domain.credentials import sharing
 from webapp.domain.erasure import erase
 from webapp.domain.imports import columns as member_columns
 from webapp.domain.imports import import_rows
@@ -71,10 +74,21 @@ def search_members(call: Call) -> Reply:
     problems=(404,),
     example={"path": {"member_id": "4821"}},
 )
-def read_member(_call: Call, member_id: str) -> Reply:
-    """Returns a member with their active awards, or 404 if the member doesn't exist."""
+def read_member(call: Call, member_id: str) -> Reply:
+    """Returns a member with their active awards, or 404 if the member doesn't exist.
+
+    A key that also has the scope `member-links:read` gets the link to the member's own page.
+    """
     member = member_queries.by_external_id(member_id)
-    return Reply(200, MemberWithAwards.with_(member, award_queries.active_awards([member.id])))
+    awards = award_queries.active_awards([member.id])
+    return Reply(200, MemberWithAwards.with_(member, awards, _page_url(call, member.id)))
+
+
+def _page_url(call: Call, member_id: int) -> str | None:
+    if call.actor.key is None or Scope.MEMBER_LINKS_READ not in call.actor.key.scopes:
+        return None
+    urls = sharing.page_urls(current_app.config["LAUREL"].address)
+    return urls.of([member_id])[member_id] if urls else None
 
 
 @operation(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
+from flask import current_app
 
 from webapp.cli.csv_import import (
     chunks,
@@ -25,6 +26,7 @@ from webapp.cli.output import tell, to_json
 from webapp.cli.settings import command_app, current_actor
 from webapp.database import db
 from webapp.domain.actor import Actor
+from webapp.domain.credentials import sharing
 from webapp.domain.csv_files.streaming import stream
 from webapp.domain.errors import DomainError
 from webapp.domain.imports import columns as member_columns
@@ -112,15 +114,17 @@ def export(file: Path, as_json: bool) -> None:
     spreadsheet would run as a formula start with an apostrophe; with --json all values are unchanged.
     """
     with command_app(), open_output(file) as out:
-        out.writelines(json_file() if as_json else member_export.csv_file(EVERYBODY))
+        pages = sharing.page_urls(current_app.config["LAUREL"].address)
+        urls = pages.of if pages else None
+        out.writelines(json_file(urls) if as_json else member_export.csv_file(EVERYBODY, urls))
     if file != STANDARD:
         tell(f"Members exported to {click.format_filename(file)}.")
 
 
-def json_file() -> Iterator[bytes]:
+def json_file(urls: member_export.Urls | None) -> Iterator[bytes]:
     yield b"["
     before = "\n"
-    for row in chain.from_iterable(member_export.rows(EVERYBODY)):
+    for row in chain.from_iterable(member_export.rows(EVERYBODY, urls)):
         yield f"{before}{to_json(as_data(row))}".encode()
         before = ",\n"
     yield b"\n]\n"
@@ -128,8 +132,8 @@ def json_file() -> Iterator[bytes]:
 
 def as_data(row: member_export.Row) -> dict[str, Any]:
     """A member as in the API, with the counts of the export."""
-    external_id, username, email, name, joined_at, status, badges, activity = row
-    return {
+    external_id, username, email, name, joined_at, status, badges, activity, *page = row
+    data = {
         "id": external_id,
         "username": username,
         "email": email or None,
@@ -139,6 +143,7 @@ def as_data(row: member_export.Row) -> dict[str, Any]:
         "badges": int(badges),
         "activity": int(activity),
     }
+    return data | ({"page_url": page[0]} if page else {})
 
 
 def _write(

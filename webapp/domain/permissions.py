@@ -11,6 +11,7 @@ class Scope(StrEnum):
     MEMBERS_READ = "members:read"
     MEMBERS_WRITE = "members:write"
     MEMBERS_ERASE = "members:erase"
+    MEMBER_LINKS_READ = "member-links:read"
     BADGES_READ = "badges:read"
     BADGES_WRITE = "badges:write"
     AWARDS_READ = "awards:read"
@@ -31,6 +32,7 @@ _SCOPES = {
     Scope.MEMBERS_READ: "search and read members",
     Scope.MEMBERS_WRITE: "create and update members",
     Scope.MEMBERS_ERASE: "erase members permanently",
+    Scope.MEMBER_LINKS_READ: "with members:read: get the links to members' own pages, where badges can be shared",
     Scope.BADGES_READ: "read badges, their quests and rules",
     Scope.BADGES_WRITE: "create, change and archive badges and quests, and set their rules",
     Scope.AWARDS_READ: "read awards",

@@ -75,11 +75,23 @@ class MemberWithAwards(MemberOut):
     """A member with their active awards."""
 
     awards: Annotated[list[AwardOut], Field(description="Active awards, oldest first.")]
+    page_url: Annotated[
+        str | None,
+        Field(
+            description="The secret link to the member's own page, where they download and share their badges. Give it "
+            "only to the member. Null for keys without the scope `member-links:read`, and while Open Badges are off.",
+            examples=["https://badges.example.org/m/4821-Zk3v0aXxD0m2v1m8qLrS5w"],
+        ),
+    ]
 
     @classmethod
-    def with_(cls, member: Member, awards: list[Award]) -> MemberWithAwards:
+    def with_(
+        cls, member: Member, awards: list[Award], page_url: str | None = None
+    ) -> MemberWithAwards:
         return cls.model_construct(
-            **columns(member), awards=[AwardOut.of(award) for award in awards]
+            **columns(member),
+            awards=[AwardOut.of(award) for award in awards],
+            page_url=page_url,
         )
 
 

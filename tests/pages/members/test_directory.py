@@ -18,7 +18,9 @@ from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.batches import uploads
+from webapp.domain.credentials import issuer, sharing
 from webapp.domain.csv_files.streaming import stream
+from webapp.domain.erasure import erase
 from webapp.domain.imports import columns as member_columns
 from webapp.domain.imports import import_rows
 from webapp.domain.imports.import_rows import ImportProgress
@@ -27,6 +29,7 @@ from webapp.domain.members import export as member_export
 from webapp.domain.members import search
 from webapp.domain.members.directory import EVERYBODY
 from webapp.models import AuditEvent, Batch, Entry, MemberStatus, Origin
+from webapp.transaction import transaction
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
@@ -305,6 +308,25 @@ def test_the_export_is_the_filtered_list(as_manager: ReviewingClient, make: Make
     assert [row[:5] for row in rows] == ["ID;Us", "2;bea", ""]
 
 
+def test_an_export_has_the_links_to_members_pages(
+    app: Flask, client: ReviewingClient, as_manager: ReviewingClient, make: Make
+) -> None:
+    """OB-2: with Open Badges; in the last column, which uploads ignore. Erased members have none."""
+    anna, erased = make.member("anna", external_id="1"), make.member("gone", external_id="2")
+    with app.app_context(), transaction():
+        issuer.turn_on(Actor(NOW, Origin.CONSOLE))
+        erase.erase(erased.id, Actor(NOW, Origin.CONSOLE))
+    exported = as_manager.get("/members/export.csv")
+    header, row, end = csv_rows(exported)
+    assert (header.rpartition(";")[2], end) == ("Member page", "")
+    url = row.rpartition(";")[2]
+    batch = make.batch()
+    with app.app_context():
+        assert sharing.PageUrls("http://localhost:8000").of([anna.id]) == {anna.id: url}
+        assert uploads.examine(batch.id, exported.data, 100).ignored[-1] == "Member page"
+    assert client.get(url.removeprefix("http://localhost:8000")).status_code == 200
+
+
 def test_an_export_goes_into_a_batch_and_back_into_the_directory(
     app: Flask, as_admin: ReviewingClient, make: Make
 ) -> None:
@@ -337,6 +359,13 @@ def test_an_export_takes_the_same_queries_a_chunk_and_little_memory(
         sizes = [len(rows) for rows in member_export.rows(EVERYBODY)]
     assert sizes == [2_000, 2_000, 1_000]
     assert len(sent) == 3 * 3 + 1
+    with app.app_context():
+        with transaction():
+            issuer.turn_on(Actor(NOW, Origin.CONSOLE))
+        with statements() as sent:
+            urls = sharing.PageUrls("https://x.example").of
+            assert sum(len(rows) for rows in member_export.rows(EVERYBODY, urls)) == 5_000
+    assert len(sent) == 1 + 4 * 3 + 1
 
 
 def test_roles_without_import_and_export_see_neither(

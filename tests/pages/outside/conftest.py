@@ -32,7 +32,12 @@ def award(app: Flask, make: Make, member: Member) -> Award:
 @pytest.fixture
 def page(app: Flask, award: Award, member: Member) -> str:
     with app.app_context():
-        return f"/m/{sharing.token_of(member.id)}"
+        return path_of(member.id)
+
+
+def path_of(member_id: int) -> str:
+    """Return the path of a member's page, in an app context."""
+    return sharing.PageUrls("").of([member_id])[member_id]
 
 
 def credential_of(client: ReviewingClient, page: str, award: Award) -> str:

@@ -17,10 +17,10 @@ from PIL import Image
 
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
-from tests.pages.outside.conftest import ACTOR, credential_of, shared
+from tests.pages.outside.conftest import ACTOR, credential_of, path_of, shared
 from webapp.domain.awards import manual
 from webapp.domain.badges import image_processing, images
-from webapp.domain.credentials import baking, sharing, signing
+from webapp.domain.credentials import baking, signing
 from webapp.infrastructure import svg_renderer
 from webapp.models import Award, Badge, Member, Quest
 from webapp.pages.http import template_helpers
@@ -190,7 +190,7 @@ def test_a_picture_is_drawn_once_for_all_who_share_the_badge(
         other = make.member()
         theirs = make.award(other.id, award.quest_id)
         with app.app_context():
-            publics.append(shared(client, f"/m/{sharing.token_of(other.id)}", theirs))
+            publics.append(shared(client, path_of(other.id), theirs))
     pictures.preview.cache_clear()
     answers = [
         client.get(f"{public}/preview.png?x={number}", review=False)

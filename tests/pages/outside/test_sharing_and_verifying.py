@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
-from tests.pages.outside.conftest import ACTOR, credential_of, shared
+from tests.pages.outside.conftest import ACTOR, credential_of, path_of, shared
 from webapp.domain.awards import manual
 from webapp.domain.credentials import sharing
 from webapp.domain.erasure import erase
@@ -92,7 +92,7 @@ def test_revoking_replacing_and_erasing_end_it(
         sharing.replace_link(member.id, ACTOR)
     assert client.get(page, review=False).status_code == 404
     with app.app_context():
-        page = f"/m/{sharing.token_of(member.id)}"
+        page = path_of(member.id)
     public = shared(client, page, second)
     with app.app_context(), transaction():
         erase.erase(member.id, ACTOR)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from webapp.database import LARGEST_ID
 from webapp.domain.credentials import issuer
 from webapp.infrastructure.encryption import decrypt
+from webapp.models import Issuer
 
 HALF = 9  # bits of each half of a position
 LIST_SIZE = 1 << 2 * HALF  # 262,144 awards; the specification asks for at least 131,072
@@ -23,8 +24,8 @@ ROUNDS = 4
 class Links:
     """Derives everything from the issuer's secret. Raises NotFoundError while Open Badges are turned off."""
 
-    def __init__(self) -> None:
-        self._secret = bytes.fromhex(decrypt(issuer.require().link_secret))
+    def __init__(self, found: Issuer | None = None) -> None:
+        self._secret = bytes.fromhex(decrypt((found or issuer.require()).link_secret))
 
     def token(self, purpose: str, number: int, version: int = 0) -> str:
         """Return the token of a member or award for one purpose."""

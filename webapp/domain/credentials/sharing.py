@@ -7,6 +7,7 @@ audit log only records when staff replace a link.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import joinedload
 
 from webapp.database import db, execute_rowcount, upsert
+from webapp.database.arrays import in_array
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.credentials import issuer, signing
@@ -23,6 +25,7 @@ from webapp.domain.lookup import require
 from webapp.models import (
     Award,
     Credential,
+    Issuer,
     Member,
     MemberPage,
     MemberStatus,
@@ -50,11 +53,30 @@ class PublicAward:
     name: str
 
 
-def token_of(member_id: int) -> str | None:
-    """Return the token of a member's page; None while Open Badges are turned off."""
-    if issuer.find() is None:
-        return None
-    return Links().token(PAGE, member_id, _version(member_id))
+class PageUrls:
+    """The links to members' pages, for exports and other systems. Raises NotFoundError while Open Badges are off."""
+
+    def __init__(self, address: str, found: Issuer | None = None) -> None:
+        self._links, self._address = Links(found), address
+
+    def of(self, member_ids: Sequence[int]) -> dict[int, str]:
+        """Return each member's link; takes one statement."""
+        replaced = select(MemberPage.member_id, MemberPage.version).where(
+            in_array(MemberPage.member_id, list(member_ids))
+        )
+        versions: dict[int, int] = {
+            number: version for number, version in db.session.execute(replaced)
+        }
+        return {number: self._url(number, versions.get(number, 0)) for number in member_ids}
+
+    def _url(self, member_id: int, version: int) -> str:
+        return f"{self._address}/m/{self._links.token(PAGE, member_id, version)}"
+
+
+def page_urls(address: str) -> PageUrls | None:
+    """Return what makes links; None while Open Badges are turned off."""
+    found = issuer.find()
+    return PageUrls(address, found) if found else None
 
 
 def replace_link(member_id: int, actor: Actor) -> None:

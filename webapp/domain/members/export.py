@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sqlalchemy import select
 
@@ -16,18 +16,21 @@ from webapp.domain.members.search import Search
 from webapp.models import Member, MemberStatus
 
 HEADER = (*FIELDS.values(), "Name", "Joined", "Status", "Badges", "Activity")
+PAGE = "Member page"  # the column of links, with Open Badges
 CHUNK = 2_000  # members in memory at a time
 
 Row = tuple[str, ...]
+Urls = Callable[[Sequence[int]], Mapping[int, str]]
 
 
-def csv_file(filters: MemberFilters) -> Iterator[bytes]:
-    yield write_csv([HEADER])
-    for chunk in rows(filters):
+def csv_file(filters: MemberFilters, urls: Urls | None = None) -> Iterator[bytes]:
+    """Yield the file in parts. `urls` returns links to members' pages: the last column."""
+    yield write_csv([(*HEADER, PAGE) if urls else HEADER])
+    for chunk in rows(filters, urls):
         yield write_csv(chunk, encoding="utf-8")
 
 
-def rows(filters: MemberFilters) -> Iterator[list[Row]]:
+def rows(filters: MemberFilters, urls: Urls | None = None) -> Iterator[list[Row]]:
     """Yield members in the order they were added, in chunks: the template's columns, then ones that uploads ignore.
 
     Names and dates are in the format of imports. Each member appears once even if members change during the export. A
@@ -48,6 +51,7 @@ def rows(filters: MemberFilters) -> Iterator[list[Row]]:
         members = db.session.execute(
             select(*columns).where(in_array(Member.id, ids)).order_by(Member.id)
         ).all()
+        pages = urls(ids) if urls else {}
         db.session.rollback()  # releases the connection
         yield [
             (
@@ -59,6 +63,7 @@ def rows(filters: MemberFilters) -> Iterator[list[Row]]:
                 MemberStatus(row.status).label,
                 str(held.get(row.id, 0)),
                 str(row.activity),
+                *([pages[row.id]] if urls else []),
             )
             for row in members
             if row.status != MemberStatus.ERASED

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response
 
 from webapp.domain.badges import quests
 from webapp.domain.batches import from_directory, listing
+from webapp.domain.credentials import sharing
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.members import directory
 from webapp.domain.members import export as member_export
@@ -25,6 +26,7 @@ from webapp.domain.members.filters import MemberFilters
 from webapp.domain.permissions import Permission
 from webapp.models.member import ASSIGNABLE_STATUSES
 from webapp.pages.batches.drafts import HeadingForm
+from webapp.pages.credentials import address
 from webapp.pages.http.authorization import current_actor, permit
 from webapp.pages.http.downloads import csv_file
 from webapp.pages.http.list_query import QueryReader, require_readable
@@ -87,7 +89,9 @@ def export() -> Response:
 
 
 def export_csv(filters: MemberFilters) -> Response:
-    return csv_file(member_export.csv_file(filters), f"members-{datetime.now(UTC):%Y-%m-%d}.csv")
+    urls = sharing.page_urls(address())
+    rows = member_export.csv_file(filters, urls.of if urls else None)
+    return csv_file(rows, f"members-{datetime.now(UTC):%Y-%m-%d}.csv")
 
 
 @blueprint.post("/batch")

@@ -18,8 +18,8 @@ from webapp.transaction import transaction
 @blueprint.get("/<int:member_id>/link")
 @permit(Permission.AWARD)
 def link_window(member_id: int) -> Response:
-    token = sharing.token_of(member_id)
-    url = token and address() + url_for("outside.member_page", member_token=token)
+    urls = sharing.page_urls(address())
+    url = urls and urls.of([member_id])[member_id]
     return render_dialog(member_id, "profile/_link.html", url=url)
 
 
