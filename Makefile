@@ -6,7 +6,7 @@ PACKAGE := pyproject.toml hatch_build.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run install develop wheel browser test check format lock bench scale soak connections screenshots clean
+.PHONY: help run install develop wheel browser test check format lock bench scale soak connections conformance screenshots clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -82,6 +82,16 @@ soak: develop browser ## Run the long fault tests
 connections: develop ## Run the tests with a real WordPress, and print what they measured (installs PHP if it's missing)
 	@tools/php
 	@$(BIN)/python -m pytest -m connections -s $(ARGS)
+
+conformance: develop $(VENV)/conformance/installed ## Verify credentials with independent software (needs Node 20.15 or newer)
+	@$(BIN)/python -m tests.conformance $(VENV)/conformance
+
+# As with pip: npm's own settings decide where packages come from; the lock has only their hashes.
+$(VENV)/conformance/installed: tests/conformance/package-lock.json
+	@mkdir -p $(VENV)/conformance
+	cp tests/conformance/package.json tests/conformance/package-lock.json $(VENV)/conformance
+	npm ci --prefix $(VENV)/conformance --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 screenshots: develop browser ## Retake the screenshots in the guides
 	@$(BIN)/python tools/screenshots

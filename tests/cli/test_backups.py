@@ -9,6 +9,7 @@ import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import search
 from webapp.domain.audit_log.search import AuditFilters
 from webapp.domain.batches import drafts
+from webapp.domain.credentials import issuer, sharing, signing
 from webapp.domain.operations import heartbeats, maintenance
 from webapp.domain.operations.heartbeats import ThisProcess
 from webapp.domain.staff import password_links, two_factor
@@ -645,3 +647,77 @@ def test_statements_do_not_grow_with_rows(lived_in: Settings, make: Make, tmp_pa
         event.remove(Engine, "before_cursor_execute", note)
     assert len(sent) == few
     assert written == []
+
+
+def test_keys_of_open_badges_are_in_a_backup_but_encrypted(
+    app: Flask, make: Make, database: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    """OB-1: restored with the same SECRET_KEY, an award gets the same credential; with another one, a warning."""
+    award = make.award(make.member().id, make.quest().id)
+    with app.app_context():
+        with transaction():
+            issuer.turn_on(ACT)
+        before = signing.sign(signing.open_award(award.id), "https://x.example").document
+        pem = issuer.signing_key().pem
+    file = tmp_path / "x.backup"
+    done(run(database, "backup", str(file)))
+    with zipfile.ZipFile(file) as archive:
+        everything = b"".join(archive.read(name) for name in archive.namelist())
+    assert b"issuer_keys" in everything
+    for secret in ("PRIVATE KEY", *pem.splitlines()[1:-1]):
+        assert secret.encode() not in everything
+
+    assert "SECRET_KEY" not in done(run(elsewhere, "restore", str(file)))
+    restored = create_app(elsewhere)
+    with restored.app_context():
+        signed = signing.sign(signing.open_award(award.id), "https://x.example")
+        assert signed.document == before
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_a_restore_with_another_secret_key_says_what_happens_to_open_badges(
+    app: Flask, make: Make, database: Settings, tmp_path: Path
+) -> None:
+    """OB-1: nothing else fails; with the earlier secret as a fallback, everything works again."""
+    member = make.member().id
+    award = make.award(member, make.quest().id)
+    with app.app_context():
+        with transaction():
+            issuer.turn_on(ACT)
+        page = sharing.PageUrls("").of([member])[member]
+        with transaction():
+            signing.keep(signing.sign(signing.open_award(award.id), "https://x.example"), NOW)
+    file = tmp_path / "x.backup"
+    done(run(database, "backup", str(file)))
+    other = settings_for("", tmp_path / "other")
+    environ = {
+        "LAUREL_ENV": "test",
+        "SECRET_KEY": SECRET[::-1],
+        "DATABASE_URL": other.database_url,
+        "LAUREL_DATA": str(other.data),
+    }
+    said = done(CliRunner(env=environ).invoke(main, ["restore", str(file)]))
+    assert "add that one to SECRET_KEY_FALLBACKS" in " ".join(said.split())
+
+    without = create_app(replace(other, secret_key=SECRET[::-1]))
+    client = without.test_client()
+    for path in (page, "/credentials/status/0"):
+        assert client.get(path).status_code == 503
+    assert client.get("/.well-known/did.json").status_code == 200
+    with without.app_context():
+        assert sharing.page_urls("https://x.example") is None
+        assert signing.stored(award.id)
+        assert not issuer.are_secrets_readable()
+    fallback = create_app(replace(other, secret_key=SECRET[::-1], secret_key_fallbacks=(SECRET,)))
+    with fallback.app_context():
+        assert sharing.PageUrls("").of([member])[member] == page
+        with transaction():
+            issuer.reencrypt_secrets()
+    with without.app_context():
+        assert issuer.are_secrets_readable()
+    assert client.get(page).status_code == 200
+    for console in (without, fallback):
+        with console.app_context():
+            db.session.remove()
+            db.engine.dispose()

@@ -19,9 +19,10 @@ from webapp.cli.backups.archive import Manifest
 from webapp.cli.backups.dump import write_backup
 from webapp.cli.backups.restore import restore_backup
 from webapp.cli.files import STANDARD, input_argument
-from webapp.cli.output import json_option, show
+from webapp.cli.output import json_option, show, tell
 from webapp.cli.settings import command_app, current_actor, load_settings
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.credentials import issuer
 from webapp.messages.plurals import plural
 from webapp.transaction import transaction
 
@@ -67,11 +68,18 @@ def restore_command(file: Path, replace: bool, as_json: bool) -> None:
                 "database",
                 taken=f"{manifest.at:%Y-%m-%d %H:%M} UTC",
             )
+            readable = issuer.are_secrets_readable()
     text = (
         f"Restored {plural(manifest.rows, 'row')} from the backup of {manifest.at:%Y-%m-%d %H:%M} UTC.\n"
         "Changes since then are undone: check for API keys that were revoked, accounts that were disabled and "
         "passwords that were changed."
     )
+    if not readable:
+        tell(
+            "Warning: the backup's keys of Open Badges were encrypted with another SECRET_KEY. Until you add that one "
+            "to SECRET_KEY_FALLBACKS, members' pages, new credentials and status lists aren't available; those that "
+            "were signed earlier stay genuine."
+        )
     show(text, as_data(manifest), as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,9 +27,18 @@ from webapp.domain.errors import DomainError, ErrorCollector, NotFoundError
 from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt, needs_reencryption
 from webapp.models import Issuer, IssuerKey
 
+log = logging.getLogger(__name__)
+
 ROW = 1
 URL_LENGTH = 2000
 DID_CONTEXTS = ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"]
+
+
+class SecretsUnreadableError(DomainError):
+    """The issuer's secrets were encrypted with a SECRET_KEY that is no longer configured."""
+
+    def __init__(self) -> None:
+        super().__init__("credentials.secrets_unreadable")
 
 
 @dataclass(frozen=True)
@@ -104,11 +114,34 @@ def keys() -> list[IssuerKey]:
 
 
 def signing_key() -> SigningKey:
-    """Return the key in use. Raises NotFoundError while Open Badges are turned off."""
+    """Return the key in use. Raises NotFoundError while Open Badges are turned off, and SecretsUnreadableError."""
     key = db.session.scalar(select(IssuerKey).order_by(IssuerKey.id.desc()).limit(1))
     if key is None:
         raise NotFoundError("credentials.turned_off")
-    return SigningKey(key.id, decrypt(key.private))
+    return SigningKey(key.id, reveal(key.private))
+
+
+def reveal(secret: str) -> str:
+    """Decrypt a secret of the issuer. Raises SecretsUnreadableError."""
+    try:
+        return decrypt(secret)
+    except DecryptionError:
+        log.error(
+            "Open Badges: the issuer's secrets were encrypted with a SECRET_KEY that is no longer configured"
+        )
+        raise SecretsUnreadableError from None
+
+
+def are_secrets_readable() -> bool:
+    """True if the link secret and the key in use can be decrypted, or if there are none."""
+    issuer = find()
+    try:
+        if issuer:
+            decrypt(issuer.link_secret)
+            decrypt(keys()[0].private)
+    except DecryptionError:
+        return False
+    return True
 
 
 def did_of(address: str) -> str:

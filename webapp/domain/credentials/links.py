@@ -13,7 +13,6 @@ from functools import lru_cache
 
 from webapp.database import LARGEST_ID
 from webapp.domain.credentials import issuer
-from webapp.infrastructure.encryption import decrypt
 from webapp.models import Issuer
 
 HALF = 9  # bits of each half of a position
@@ -22,10 +21,13 @@ ROUNDS = 4
 
 
 class Links:
-    """Derives everything from the issuer's secret. Raises NotFoundError while Open Badges are turned off."""
+    """Derives everything from the issuer's secret. Raises NotFoundError while Open Badges are turned off.
+
+    Raises SecretsUnreadableError if the secret was encrypted with another SECRET_KEY.
+    """
 
     def __init__(self, found: Issuer | None = None) -> None:
-        self._secret = bytes.fromhex(decrypt((found or issuer.require()).link_secret))
+        self._secret = bytes.fromhex(issuer.reveal((found or issuer.require()).link_secret))
 
     def token(self, purpose: str, number: int, version: int = 0) -> str:
         """Return the token of a member or award for one purpose."""

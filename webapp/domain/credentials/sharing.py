@@ -19,6 +19,7 @@ from webapp.database.arrays import in_array
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.credentials import issuer, signing
+from webapp.domain.credentials.issuer import SecretsUnreadableError
 from webapp.domain.credentials.links import Links, number_in
 from webapp.domain.errors import NotFoundError
 from webapp.domain.lookup import require
@@ -64,9 +65,7 @@ class PageUrls:
         replaced = select(MemberPage.member_id, MemberPage.version).where(
             in_array(MemberPage.member_id, list(member_ids))
         )
-        versions: dict[int, int] = {
-            number: version for number, version in db.session.execute(replaced)
-        }
+        versions = {row.member_id: row.version for row in db.session.execute(replaced)}
         return {number: self._url(number, versions.get(number, 0)) for number in member_ids}
 
     def _url(self, member_id: int, version: int) -> str:
@@ -74,9 +73,12 @@ class PageUrls:
 
 
 def page_urls(address: str) -> PageUrls | None:
-    """Return what makes links; None while Open Badges are turned off."""
+    """Return what makes links; None while Open Badges are turned off, or their secrets can't be read."""
     found = issuer.find()
-    return PageUrls(address, found) if found else None
+    try:
+        return PageUrls(address, found) if found else None
+    except SecretsUnreadableError:
+        return None
 
 
 def replace_link(member_id: int, actor: Actor) -> None:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, SecurityErro
 
 from webapp.database import DB_UNAVAILABLE, RETRY_AFTER
 from webapp.domain.community import Brand
+from webapp.domain.credentials.issuer import SecretsUnreadableError
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.infrastructure import log_format
 
@@ -22,6 +23,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(DomainError, refused)
     app.register_error_handler(NotFoundError, not_found)
+    app.register_error_handler(SecretsUnreadableError, unavailable)
     for kind in DB_UNAVAILABLE:
         app.register_error_handler(kind, database_away)
     app.register_error_handler(InternalServerError, fault)
@@ -54,6 +56,10 @@ def http_error(error: HTTPException) -> Response:
 
 def refused(refusal: DomainError) -> Response:
     return _answer(409, refusal.message)
+
+
+def unavailable(refusal: DomainError) -> Response:
+    return _answer(503, refusal.message)
 
 
 def not_found(_: NotFoundError) -> Response:

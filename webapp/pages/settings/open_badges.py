@@ -96,5 +96,6 @@ def _page(form: IssuerForm | None = None, **more: object) -> str:
         form=form or IssuerForm(),
         keys=issuer.keys(),
         did=did,
+        readable=issuer.are_secrets_readable(),
         **more,
     )
