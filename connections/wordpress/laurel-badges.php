@@ -118,7 +118,9 @@ function badges_of( $user_id ) {
  */
 function set_badge( $user_id, $badge, $held ) {
 	for ( $attempt = 0; $attempt < ATTEMPTS; $attempt++ ) {
-		wp_cache_delete( $user_id, 'user_meta' );
+		if ( $attempt ) {
+			wp_cache_delete( $user_id, 'user_meta' );
+		}
 		$stored = get_user_meta( $user_id, META, true );
 		$before = sanitize( $stored );
 		$after  = array_values( array_filter( $before, fn( $one ) => $one['id'] !== $badge['id'] ) );
@@ -346,7 +348,8 @@ function add_to_author_page( $description ) {
 
 /** The author's page in a block theme. */
 function add_to_author_title( $html ) {
-	return is_author() ? $html . render( get_queried_object_id() ) : $html;
+	$badges = is_author() ? render( get_queried_object_id() ) : '';
+	return '' === $badges ? $html : $html . '<div class="alignwide">' . $badges . '</div>';
 }
 
 /** A user's profile in the admin area; badges are changed in Laurel. */
@@ -354,7 +357,7 @@ function show_in_admin( WP_User $user ) {
 	$html = render( $user->ID );
 	printf(
 		'<h2>Badges</h2><table class="form-table" role="presentation"><tr><th scope="row">From Laurel</th><td>%s</td></tr></table>',
-		'' === $html ? esc_html( 'No badges.' ) : wp_kses_post( $html )
+		'' === $html ? 'No badges.' : $html // phpcs:ignore WordPress.Security.EscapeOutput -- render() escapes
 	);
 }
 
