@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from webapp.domain.actor import Actor
 from webapp.domain.badges import holder_counts
 from webapp.domain.batches import processing
+from webapp.domain.connections import pulls, pushes
+from webapp.domain.connections import settings as connections
 from webapp.domain.credentials import issuer
 from webapp.domain.imports import processing as import_processing
 from webapp.domain.operations import maintenance
@@ -13,6 +16,7 @@ from webapp.domain.rules import backfill, candidates
 from webapp.domain.staff import two_factor
 from webapp.domain.webhooks import deliveries, event_feed
 from webapp.infrastructure import job_queue
+from webapp.models import Origin
 from webapp.transaction import transaction
 
 
@@ -21,6 +25,8 @@ def requeue_pending() -> None:
     job_queue.enqueue_missing("unlock", processing.waiting())
     job_queue.enqueue_missing("import_members", import_processing.waiting())
     job_queue.enqueue_missing("deliver", deliveries.waiting(datetime.now(UTC)))
+    job_queue.enqueue_missing("pull", pulls.waiting())
+    job_queue.enqueue_missing("push", pushes.waiting(datetime.now(UTC)))
     job_queue.enqueue_missing("evaluate", backfill.waiting())
     job_queue.enqueue_missing(
         "evaluate_candidates", [candidates.EVERYBODY] if candidates.any_waiting() else []
@@ -58,6 +64,13 @@ def reencrypt_secrets() -> None:
     with transaction():
         two_factor.reencrypt_secrets()
         issuer.reencrypt_secrets()
+        connections.reencrypt_secrets()
+
+
+def pull_members() -> None:
+    """Read the members of all communities once a night."""
+    with transaction():
+        pulls.start_nightly(Actor(at=datetime.now(UTC), origin=Origin.WORKER))
 
 
 def recount() -> None:
@@ -75,5 +88,6 @@ NOW_AND_THEN = (
     purge_events,
     reencrypt_secrets,
     recount,
+    pull_members,
 )  # separately: a failing task does not block the others
 EVERY_TICK = requeue_pending, place_events

@@ -30,7 +30,7 @@ def test_statements_of_an_award_and_its_revocation(lms: Caller, community: dict[
     assert len(repeating) == 4, "\n\n".join(repeating)
     with statements() as revoking:
         lms.post(f"/awards/{made.json['id']}/revocation", {"reason": "Mistake"})
-    assert len(revoking) == 10, "\n\n".join(revoking)
+    assert len(revoking) == 11, "\n\n".join(revoking)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from webapp.database import LARGEST_ID, Base, db, prepared
 from webapp.domain.errors import NotFoundError
 from webapp.models import (
     ApiKey,
+    BadgeMapping,
+    Connection,
     Endpoint,
     GroupAward,
     GroupRevocation,
@@ -26,6 +28,8 @@ from webapp.models import (
 
 NAMES: Mapping[type[Base], str] = {
     ApiKey: "api_key",
+    BadgeMapping: "badge_mapping",
+    Connection: "connection",
     Endpoint: "webhook",
     GroupAward: "group_award",
     GroupRevocation: "group_revocation",

@@ -55,7 +55,7 @@ class Permission(StrEnum):
     EDIT_BADGES = "change badges"
     IMPORT_EXPORT_MEMBERS = "import and export members"
     BATCH_UNLOCK = "create batches"
-    MANAGE_INTEGRATIONS = "manage API keys and webhooks"
+    MANAGE_INTEGRATIONS = "manage API keys, webhooks and connections"
     MANAGE_MEMBER_STATUS = "change a member's status"
     STAFF = "manage staff accounts"
     MANAGE_COMMUNITY = "change the community's name, logo and Open Badges"

@@ -42,10 +42,13 @@ JOBS = {
     "evaluate_candidates": "jobs.rules.evaluate_candidates",
     "evaluate": "jobs.rules.evaluate",
     "import_members": "jobs.imports.import_members",
+    "pull": "jobs.connections.pull",
+    "push": "jobs.connections.push",
 }
 
 
-QUEUES = {"deliver": DELIVERIES, "deliver_due": DELIVERIES}  # of the other jobs: QUEUE
+# Of the other jobs: QUEUE.
+QUEUES = dict.fromkeys(("deliver", "deliver_due", "pull", "push"), DELIVERIES)
 
 
 class AllowlistedJob(Job):

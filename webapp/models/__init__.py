@@ -7,6 +7,15 @@ from webapp.models.award import Award, AwardSource
 from webapp.models.badge import Badge, Quest
 from webapp.models.batch import Batch, BatchRange, BatchStatus, Entry, Outcome
 from webapp.models.community import Community
+from webapp.models.connection import (
+    BadgeDifference,
+    BadgeMapping,
+    BadgeSync,
+    Connection,
+    MatchBy,
+    MemberAccount,
+    PulledMember,
+)
 from webapp.models.credential import (
     Credential,
     Issuer,
@@ -52,12 +61,16 @@ __all__ = [
     "Award",
     "AwardSource",
     "Badge",
+    "BadgeDifference",
+    "BadgeMapping",
+    "BadgeSync",
     "Batch",
     "BatchRange",
     "BatchStatus",
     "Community",
     "Condition",
     "ConditionKind",
+    "Connection",
     "Credential",
     "Delivery",
     "DeliveryState",
@@ -75,7 +88,9 @@ __all__ = [
     "Issuer",
     "IssuerKey",
     "LoginAttempt",
+    "MatchBy",
     "Member",
+    "MemberAccount",
     "MemberImport",
     "MemberImportRow",
     "MemberPage",
@@ -87,6 +102,7 @@ __all__ = [
     "Process",
     "ProcessKind",
     "ProviderOutage",
+    "PulledMember",
     "Quest",
     "RecoveryCode",
     "Role",

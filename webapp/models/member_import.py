@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime
@@ -15,9 +15,12 @@ from webapp.models.lease import CountedLease
 
 
 class ImportStatus(StrEnum):
-    """Stages of an import: choosing columns, dry run running or done, import running or ended."""
+    """Stages of an import: choosing columns or reading a community's members, dry run running or done, import running
+    or ended.
+    """
 
     CHOSEN = "chosen"
+    FETCHING = "fetching"
     TRYING = "trying"
     TRIED = "tried"
     RUNNING = "running"
@@ -31,6 +34,7 @@ class ImportStatus(StrEnum):
 
 _LABELS = {
     ImportStatus.CHOSEN: "Match columns",
+    ImportStatus.FETCHING: "Fetching members",
     ImportStatus.TRYING: "Previewing",
     ImportStatus.TRIED: "Ready to import",
     ImportStatus.RUNNING: "In Progress",
@@ -39,6 +43,7 @@ _LABELS = {
 }
 
 WORKING = (ImportStatus.TRYING, ImportStatus.RUNNING)
+ACTIVE = (ImportStatus.FETCHING, *WORKING)
 
 
 class RowKind(StrEnum):
@@ -54,6 +59,10 @@ class MemberImport(CountedLease, Base):
 
     The counts are rows: of the dry run until the import starts, then of the import. `line` is the last processed line;
     counts and members are written in one transaction. A worker leases the row.
+
+    Without a file, it pulls the members of the community `connection_id`: `cursor` is the next page there, `departing`
+    is how many accounts are gone there, `problem` is why it couldn't be read, as a message; `unattended` pulls go on
+    without being reviewed.
     """
 
     __tablename__ = "member_imports"
@@ -76,6 +85,13 @@ class MemberImport(CountedLease, Base):
     run_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     run_address: Mapped[str] = mapped_column(String(64), default="", server_default="")
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Without a foreign key: SQLite would have to copy the table to add one.
+    connection_id: Mapped[int | None] = mapped_column(Id)
+    cursor: Mapped[str] = mapped_column(Text, default="", server_default="")
+    unattended: Mapped[bool] = mapped_column(default=False, server_default=false())
+    departing: Mapped[int] = mapped_column(default=0, server_default="0")
+    expected: Mapped[int | None] = mapped_column()  # members there, if the community says so
+    problem: Mapped[list[Any]] = mapped_column(JSON, default=list, server_default="[]")
 
     rows: Mapped[int] = mapped_column(default=0, server_default="0")
     line: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -92,9 +108,19 @@ class MemberImport(CountedLease, Base):
         return ImportStatus(self.status).label
 
     @property
+    def only_links(self) -> bool:
+        """True if it links accounts with members, and changes no member."""
+        return self.connection_id is not None and not self.columns
+
+    @property
+    def why_stopped(self) -> str:
+        """Why the community's members couldn't be read."""
+        return str(Message.from_json(self.problem)) if self.problem else ""
+
+    @property
     def working(self) -> bool:
         """True if a worker is processing it or is about to."""
-        return self.status in WORKING
+        return self.status in ACTIVE
 
     @property
     def processed(self) -> int:
@@ -103,6 +129,8 @@ class MemberImport(CountedLease, Base):
     @property
     def percent(self) -> int:
         """Progress in the file, 0 to 100; 100 only when everything is processed."""
+        if self.status == ImportStatus.FETCHING:
+            return min(99, 100 * self.rows // self.expected) if self.expected else 0
         return min(99, 100 * self.processed // self.rows) if self.working and self.rows else 100
 
 

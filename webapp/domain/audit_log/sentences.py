@@ -27,6 +27,7 @@ from webapp.models import (
     Award,
     Badge,
     Batch,
+    Connection,
     Endpoint,
     Member,
     MemberStatus,
@@ -34,7 +35,7 @@ from webapp.models import (
     Staff,
 )
 
-KINDS = ("batch", "badge", "quest", "award", "member", "staff", "key", "endpoint")
+KINDS = ("batch", "badge", "quest", "award", "member", "staff", "key", "endpoint", "connection")
 
 BY_ID = {"quest": "quest", "quest_before": "quest", "member": "member"}  # IDs in `detail`
 
@@ -101,7 +102,7 @@ def called(subjects: set[Subject]) -> Names:
     names: Names = {}
     rows = db.session.execute(_select_names(kinds), {kind: ids[kind] for kind in kinds})
     for kind, subject_id, text, opens, opens_id in rows:
-        if kind in ("batch", "badge", "quest", "key"):
+        if kind in ("batch", "badge", "quest", "key", "connection"):
             text = f"“{text or 'Untitled draft'}”"
         if kind == "endpoint":  # every role reads it, and a webhook's path often holds a password
             text = masking.mask_url(text)
@@ -120,6 +121,7 @@ _BY_ADDRESS = func.coalesce(func.nullif(Staff.name, ""), Staff.email)
 _QUEST_NAME = case(
     (Quest.is_only, Badge.name), else_=Badge.name + literal(" (") + Quest.name + literal(")")
 )
+_COMMUNITY = func.coalesce(func.nullif(Connection.name, ""), Connection.address)
 _THERE = Member.status != MemberStatus.ERASED
 _NAMES: dict[str, list[Any]] = {
     kind: [select(literal(kind), key, name, opens, opens_id).where(in_array(key, kind))]
@@ -129,6 +131,7 @@ _NAMES: dict[str, list[Any]] = {
         ("staff", Staff.id, _BY_ADDRESS, *_NOTHING),
         ("key", ApiKey.id, ApiKey.name, *_NOTHING),
         ("endpoint", Endpoint.id, Endpoint.host, *_NOTHING),
+        ("connection", Connection.id, _COMMUNITY, *_NOTHING),
     )
 } | {
     "member": [

@@ -12,7 +12,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.database import LARGEST_ID, db, dialect_name, prepared, returned, table
 from webapp.database.arrays import in_array
-from webapp.domain import labels
+from webapp.domain import award_sync, labels
 from webapp.domain.actor import Actor
 from webapp.domain.award_insert import insert_awards
 from webapp.domain.badges import quests as badge_quests
@@ -80,6 +80,8 @@ def make_awards(
     candidates.note_awarded([(award.quest_id, award.member_id) for award in made], at)
     kind = WebhookEvent.AWARD_RESTORED if "restores_id" in values else WebhookEvent.AWARD_CREATED
     outbox.emit(kind, [award.id for award in made], at, webhooks=webhooks)
+    if not webhooks:  # communities show them all the same
+        award_sync.mark_awards([award.id for award in made], at)
     return made
 
 

@@ -19,6 +19,7 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.batches import ranges
 from webapp.domain.credentials import erasure as credentials
 from webapp.domain.erasure import stored_files
+from webapp.domain.imports import pulled
 from webapp.domain.lookup import require
 from webapp.domain.members.personal_data import PersonalData
 from webapp.domain.webhooks import outbox
@@ -123,6 +124,7 @@ PLACES: list[Callable[[PersonalData], object]] = [
     credentials.forget,
     stored_files.forget_uploads,
     stored_files.forget_imports,
+    pulled.forget_person,
     idempotency.redact,
 ]
 """Functions that erase a person from everything besides the member's row that may name them."""

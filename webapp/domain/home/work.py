@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Executable, Select, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Executable, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import joinedload, with_expression
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -18,6 +18,7 @@ from webapp.domain.permissions import Permission, may
 from webapp.models import (
     Batch,
     BatchStatus,
+    Connection,
     Endpoint,
     ImportStatus,
     MemberImport,
@@ -26,9 +27,9 @@ from webapp.models import (
     Staff,
 )
 from webapp.models.batch import RUNNING
-from webapp.models.member_import import WORKING
+from webapp.models.member_import import ACTIVE
 
-T = TypeVar("T", Batch, Endpoint, MemberImport)
+T = TypeVar("T", Batch, Connection, Endpoint, MemberImport)
 
 SHOWN = 5  # of each kind
 UNFINISHED = (ImportStatus.CHOSEN, ImportStatus.TRIED, ImportStatus.BROKEN)
@@ -52,11 +53,19 @@ class Work:
     failed: Newest[Batch]
     waiting: Newest[MemberImport]
     webhooks: Newest[Endpoint]
+    connections: Newest[Connection]
     drafts: Newest[Batch]
 
     @property
     def needs_attention(self) -> bool:
-        kinds = (self.stalled, self.failed, self.waiting, self.webhooks, self.drafts)
+        kinds = (
+            self.stalled,
+            self.failed,
+            self.waiting,
+            self.webhooks,
+            self.drafts,
+            self.connections,
+        )
         return any(kind.total for kind in kinds)
 
     @property
@@ -103,11 +112,13 @@ def _visible(role: Role) -> Iterator[_Kind]:
         yield _batches("failed", partial, Batch.undone_at.is_(None))
         yield _batches("drafts", Batch.status == BatchStatus.DRAFT, own)
     if may(role, Permission.IMPORT_EXPORT_MEMBERS):
-        yield _kind("imports", MemberImport, MemberImport.status.in_(WORKING))
+        yield _kind("imports", MemberImport, MemberImport.status.in_(ACTIVE))
         yield _kind("waiting", MemberImport, MemberImport.status.in_(UNFINISHED))
     if may(role, Permission.MANAGE_INTEGRATIONS):
         failing = or_(Endpoint.failures > 0, Endpoint.disabled_reason != "")
         yield _kind("webhooks", Endpoint, failing)
+        broken = and_(Connection.failures > 0, Connection.disabled_at.is_(None))
+        yield _kind("connections", Connection, broken)
 
 
 def _batches(name: str, *conditions: ColumnElement[bool]) -> _Kind:

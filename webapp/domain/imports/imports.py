@@ -99,7 +99,7 @@ def pick_encoding(import_id: int, encoding: str) -> None:
     uploaded_files.ensure_encoding(encoding)
     _ensure_status(import_, ImportStatus.CHOSEN, ImportStatus.TRIED, ImportStatus.BROKEN)
     _read(import_, import_.content or b"", encoding)
-    _begin(import_, ImportStatus.CHOSEN)
+    begin(import_, ImportStatus.CHOSEN)
 
 
 def open_file(import_: MemberImport) -> Stream:
@@ -146,6 +146,8 @@ def dry_run(
     _ensure_status(
         import_, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN
     )
+    if import_.connection_id:
+        raise DomainError("imports.not_a_file")
     if not import_.rows:
         raise DomainError("csv_files.choose_encoding_first")
     if line is not None and line != import_.columns.get(LINE):
@@ -167,7 +169,7 @@ def dry_run(
     where = import_.columns.get(LINE) if line is None else line
     kept = {field: chosen[field] for field in FIELDS if field in chosen}
     import_.columns = kept if where is None else kept | {LINE: where}
-    _begin(import_, ImportStatus.TRYING)
+    begin(import_, ImportStatus.TRYING)
     job_queue.enqueue_after_commit("import_members", import_.id)
 
 
@@ -185,7 +187,7 @@ def carry_out(import_id: int, actor: Actor) -> MemberImport:
         raise DomainError("csv_files.choose_columns_first")
     if "status" in import_.columns and not may_set_status(actor.staff):
         raise DomainError("imports.status_not_allowed_ask", roles=_RULERS)
-    _begin(import_, ImportStatus.RUNNING)
+    begin(import_, ImportStatus.RUNNING)
     import_.run_at, import_.run_by = actor.at, actor.staff_id
     import_.run_address = actor.address[: audit_log.ADDRESS_LENGTH]
     job_queue.enqueue_after_commit("import_members", import_.id)
@@ -193,10 +195,15 @@ def carry_out(import_id: int, actor: Actor) -> MemberImport:
 
 
 def discard(import_id: int) -> None:
-    """Delete a file and its dry run. Raises DomainError if the import has started."""
+    """Delete a file or what a pull has read, and its dry run. Raises DomainError if the import has started."""
     import_ = _lock(import_id)
     _ensure_status(
-        import_, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN
+        import_,
+        ImportStatus.CHOSEN,
+        ImportStatus.FETCHING,
+        ImportStatus.TRYING,
+        ImportStatus.TRIED,
+        ImportStatus.BROKEN,
     )
     db.session.execute(delete(MemberImport).where(MemberImport.id == import_.id))
 
@@ -229,11 +236,11 @@ def _ensure_status(import_: MemberImport, *statuses: ImportStatus) -> None:
         raise DomainError("imports.in_progress")
     if import_.status == ImportStatus.DONE:
         raise DomainError("imports.already_imported")
-    if import_.status not in statuses or import_.content is None:
+    if import_.status not in statuses or (import_.content is None and not import_.connection_id):
         raise DomainError("imports.preview_first")
 
 
-def _begin(import_: MemberImport, status: ImportStatus) -> None:
+def begin(import_: MemberImport, status: ImportStatus) -> None:
     import_.status = status
     import_.line = import_.created = import_.changed = import_.unchanged = import_.bad = (
         import_.warned

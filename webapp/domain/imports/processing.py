@@ -22,7 +22,7 @@ from webapp.domain import leases
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.imports import columns as member_columns
-from webapp.domain.imports import import_rows, imports
+from webapp.domain.imports import import_rows, imports, pulled
 from webapp.domain.imports.hash_table import HashTable
 from webapp.domain.imports.import_rows import ImportProgress
 from webapp.domain.imports.plan import (
@@ -94,11 +94,15 @@ def claim(import_id: int, owner: str, lease: float, at: datetime) -> MemberImpor
 
 
 def read(import_id: int, owner: str) -> ImportReader:
-    """Open the file of an import that this worker leases, at the next row. Raises LeaseLostError."""
+    """Open the rows of an import that this worker leases, at the next one. Raises LeaseLostError."""
     import_ = imports.get(import_id, content=True)
-    if import_.lease_owner != owner or import_.content is None:
+    if import_.lease_owner != owner or (import_.content is None and not import_.connection_id):
         raise leases.LeaseLostError
-    rows = member_columns.incoming(imports.open_file(import_), import_.columns)
+    rows = (
+        pulled.rows(import_.id)
+        if import_.connection_id
+        else member_columns.incoming(imports.open_file(import_), import_.columns)
+    )
     if import_.status == ImportStatus.TRYING:
         return ImportReader(rows, imagined=DryRunState())
     reader = ImportReader(rows)
@@ -155,13 +159,17 @@ def take(
         imagined=reader.imagined,
         examples=EXAMPLES if reader.imagined is not None else 0,
     )
-    if refused:
+    if import_.only_links:
+        done.unchanged += pulled.link(import_, [row.line for row, _ in rows], at)
+    elif refused:
         done.leave_out(rows[0][0].line, [REFUSED])
     elif reader.last:
         import_rows.import_again((row for row, _ in rows), _act(import_, at), done)
     else:
         import_rows.import_rows((row for row, _ in rows), _act(import_, at), done)
     _keep(import_, done, rows)
+    if import_.connection_id and not import_.only_links and reader.imagined is None:
+        pulled.link(import_, [row.line for row, _ in rows], at)
     if reader.last:
         _forget_postponed(import_, rows)
     else:
@@ -250,6 +258,8 @@ def _finish(import_: MemberImport, at: datetime) -> None:
         return
     _end(import_, ImportStatus.DONE, at)
     import_.content = None
+    if import_.connection_id:
+        pulled.finish(import_, at)
     done = ImportProgress(import_.created, import_.changed, import_.unchanged, import_.bad)
     import_rows.record_import(done, _act(import_, at))
 

@@ -9,10 +9,21 @@ import secrets
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import ColumnElement, Executable, bindparam, exists, insert, literal, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    bindparam,
+    exists,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+)
 
 from webapp.database import Id, UtcDateTime, db, dialect_name, prepared, table, upsert
 from webapp.database.arrays import array_rows, in_array
+from webapp.domain import award_sync
 from webapp.infrastructure import job_queue
 from webapp.models import Batch, Delivery, DeliveryState, Endpoint, EventGroup, WebhookEvent
 from webapp.models import Subscription as Listens
@@ -24,6 +35,11 @@ REPEATED = (
     WebhookEvent.QUEST_CHANGED,
     WebhookEvent.RULE_CHANGED,
 )
+OF_AWARDS = (
+    WebhookEvent.AWARD_CREATED,
+    WebhookEvent.AWARD_REVOKED,
+    WebhookEvent.AWARD_RESTORED,
+)
 GROUP = 1_000  # subjects in a row
 FEW = 50  # subjects; for more, the delivery worker finds the endpoints with new deliveries
 
@@ -33,8 +49,10 @@ def emit(
 ) -> None:
     """Write an event for each subject, to be sent to subscribed endpoints after the commit; two statements.
 
+    For awards, a third one marks what communities are to show.
+
     Call it after the change, so that concurrent changes of a subject are written in their order. Without `webhooks`
-    they aren't sent, because no endpoint is subscribed or past awards are imported; one statement.
+    they aren't sent, because neither an endpoint nor a community gets them, or past awards are imported; one statement.
     """
     if subject_ids:
         _emit(kind, subject_ids, at, secrets.randbits(62) if kind in REPEATED else 0, webhooks)
@@ -46,12 +64,13 @@ def emit_run(kind: WebhookEvent, batch: Batch, at: datetime) -> None:
 
 
 def has_subscribers(kind: WebhookEvent) -> ColumnElement[bool]:
-    """True if any endpoint is subscribed to events of this kind; part of a larger query."""
-    return exists().where(
+    """True if an endpoint is subscribed to events of this kind, or a community shows awards; part of a larger query."""
+    subscribed = exists().where(
         Listens.kind.in_(map(literal, _subscriptions(kind))),
         Endpoint.id == Listens.endpoint_id,
         Endpoint.disabled_at.is_(None),
     )
+    return or_(subscribed, award_sync.is_in_use()) if kind in OF_AWARDS else subscribed
 
 
 def _subscriptions(kind: WebhookEvent) -> list[WebhookEvent]:
@@ -68,6 +87,8 @@ def _emit(
     db.session.execute(_INSERT_EVENTS, rows)
     if not webhooks:
         return
+    if kind in OF_AWARDS:
+        award_sync.mark_awards(subject_ids, at)
     values = {**same, "kinds": _subscriptions(kind), "subject_ids": subject_ids}
     subscribed = set(db.session.scalars(_insert_deliveries(dialect_name()), values))
     if len(subject_ids) > FEW and subscribed:
