@@ -9,19 +9,37 @@ from sqlalchemy import insert
 
 from tests.browser.files import csv
 from tests.browser.site import Site
+from webapp.adapters.contract import Check, RemoteBadge
 from webapp.database import db
 from webapp.domain import rules
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.awards import group as group_awards
 from webapp.domain.batches import runs, uploads
+from webapp.domain.connections import mappings
+from webapp.domain.connections import settings as connections
+from webapp.domain.connections.settings import ConnectionFields
 from webapp.domain.imports import imports as member_imports
 from webapp.domain.imports import processing as import_processing
 from webapp.domain.permissions import Scope, grantable
 from webapp.domain.rules import ConditionDraft, RuleDraft
 from webapp.domain.staff import password_links
 from webapp.domain.webhooks import endpoints, outbox
-from webapp.models import ApiKey, Batch, Delivery, Member, Origin, Process, Quest, Role, Staff
+from webapp.messages import Message
+from webapp.models import (
+    ApiKey,
+    BadgeDifference,
+    BadgeSync,
+    Batch,
+    Delivery,
+    Member,
+    MemberAccount,
+    Origin,
+    Process,
+    Quest,
+    Role,
+    Staff,
+)
 from webapp.models.rule import ConditionKind
 from webapp.models.webhook import DEFAULT_EVENTS, WebhookEvent
 from webapp.pages.help.help import GUIDES
@@ -118,6 +136,15 @@ class Hostile:
             "webhook, new": "/settings/webhooks/new",
             "webhook, removal": f"/settings/webhooks/{self.endpoint_id}/removal",
             "webhook, secret": f"/settings/webhooks/{self.endpoint_id}/secret",
+            "connections": "/settings/connections",
+            "connection": "/settings/connections/1",
+            "connection, new": "/settings/connections/new",
+            "connection, settings": "/settings/connections/1/settings",
+            "connection, removal": "/settings/connections/1/removal",
+            "connection, badges": "/settings/connections/1/badges",
+            "connection, waiting": "/settings/connections/1/pending",
+            "connection, refused": "/settings/connections/1/pending?show=refused",
+            "connection, comparison": "/settings/connections/1/comparison",
             "staff": "/settings/staff",
             "staff, one": f"/settings/staff/{self.colleague.id}",
             "staff, disablement": f"/settings/staff/{self.colleague.id}/disablement",
@@ -251,6 +278,8 @@ def raise_if_any(folder: Path) -> Hostile:
             assert one is not None
             one.attempts, one.sent_at, one.last_error = 12, actor.at, "W" * 200
         with transaction():
+            _connect(people, quests, actor)
+        with transaction():
             welcome = password_links.create(colleague.id, site.actor())
     hostile = Hostile(
         site,
@@ -270,6 +299,30 @@ def raise_if_any(folder: Path) -> Hostile:
     hostile.imports = _imports(site, actor)
     site.start_web()
     return hostile
+
+
+def _connect(people: list[Member], quests: list[Quest], actor: Actor) -> None:
+    """A community with a long name and address, mapped badges, and one that is pending, refused and different each."""
+    long = name(1, 190)
+    host = f"{'w' * 60}.{'w' * 60}.example.org"
+    fields = ConnectionFields("wordpress", f"https://{host}/{'forum' * 200}", "w" * 255, "secret")
+    made = connections.create(fields, Check(long, "laurel", "W" * 60), (), actor)
+    made.problem = Message("connections.remote_refused", {"detail": "W" * 200}).to_json()
+    made.failures, made.compare_at = 1, actor.at
+    for place, quest in enumerate(quests[:3]):
+        mapping = mappings.create(
+            made.id, quest.id, RemoteBadge(f"{place}{'w' * 180}", long), actor
+        )
+        mapping.mark_after, mapping.compared_at, mapping.gone_at = None, actor.at, actor.at
+        key = {"connection_id": made.id, "quest_id": quest.id}
+        for member in people:
+            due = actor.at if place else None
+            problem = [] if place else made.problem
+            db.session.add(BadgeSync(**key, member_id=member.id, due_at=due, problem=problem))
+            db.session.add(BadgeDifference(**key, member_id=member.id, held_there=place == 1))
+    for place, member in enumerate(people):
+        account = MemberAccount(connection_id=made.id, member_id=member.id, remote_id=str(place))
+        db.session.add(account)
 
 
 def rows() -> bytes:

@@ -15,12 +15,15 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import ReviewingClient
 from tests.pages.review import problems
+from tests.pages.settings.test_connections import make_connection
+from webapp.adapters.contract import RemoteBadge
 from webapp.domain import community
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.awards import group as group_awards
 from webapp.domain.badges import catalogue, image_processing, images
 from webapp.domain.badges.image_processing import Picture
+from webapp.domain.connections import mappings
 from webapp.domain.credentials import issuer, sharing, signing
 from webapp.domain.permissions import Permission, Scope
 from webapp.domain.staff import password_links
@@ -100,6 +103,10 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
         assert share_token is not None
         tokens = {"member_token": member_token, "share_token": share_token.token}
         tokens["credential_token"] = json.loads(new.document)["id"].rpartition("/")[2]
+    with app.app_context(), transaction():
+        connection_id = make_connection(actor).id
+    with app.app_context(), transaction():
+        mapping_id = mappings.create(connection_id, quest.id, RemoteBadge("1", "There"), actor).id
     invited = make.staff(Role.DEV)
     with make.app.app_context(), transaction():
         key = password_links.create(invited.id, Actor(datetime.now(UTC), Origin.CONSOLE))
@@ -119,6 +126,8 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
         "image": "batch.png",
         "entry_id": 1,
         "key_id": key_id,
+        "connection_id": connection_id,
+        "mapping_id": mapping_id,
         "endpoint_id": hook_id,
         "import_id": make.member_import(),
         "staff_id": invited.id,

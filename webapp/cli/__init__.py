@@ -17,6 +17,7 @@ COMMANDS = {
     "clock": "webapp.cli.exec_commands:clock",
     "activities": "webapp.cli.activities:group",
     "awards": "webapp.cli.awards:group",
+    "connections": "webapp.cli.connections:group",
     "keys": "webapp.cli.keys:group",
     "db": "webapp.cli.database:db",
     "members": "webapp.cli.members:group",

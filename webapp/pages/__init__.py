@@ -33,7 +33,15 @@ def init_app(app: Flask) -> None:
     from webapp.pages.auth import choose_password, setup, single_sign_on, step_up
     from webapp.pages.help import help
     from webapp.pages.http import authorization, error_handlers, security_headers, template_helpers
-    from webapp.pages.settings import api_keys, community, open_badges, staff, system, webhooks
+    from webapp.pages.settings import (
+        api_keys,
+        community,
+        connections,
+        open_badges,
+        staff,
+        system,
+        webhooks,
+    )
 
     app.url_map.converters["int"] = RowNumber
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # CSRF tokens live as long as the session
@@ -58,6 +66,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(outside.blueprint)
     app.register_blueprint(api_keys.blueprint)
     app.register_blueprint(webhooks.blueprint)
+    app.register_blueprint(connections.blueprint)
     app.register_blueprint(staff.blueprint)
     app.register_blueprint(system.blueprint)
     app.register_blueprint(choose_password.blueprint)

@@ -38,6 +38,8 @@ STEP_UP = {
     "account.remove",
     "api_keys.make",
     "api_keys.revoke",
+    "connections.change",
+    "connections.make",
     "members.replace_link",
     "open_badges.rotate_key",
     "open_badges.turn_on",
@@ -54,7 +56,22 @@ STEP_UP = {
     "webhooks.rotate",
 }
 # These change neither who has access nor where data is sent. Adding a view here is a decision.
-WITHOUT = {"webhooks.redeliver", "webhooks.remove", "webhooks.switch", "webhooks.test"}
+WITHOUT = {
+    "connections.check",
+    "connections.fetch_badges",
+    "connections.map_badge",
+    "connections.pull",
+    "connections.remove",
+    "connections.repair",
+    "connections.retry",
+    "connections.start_comparison",
+    "connections.switch",
+    "connections.unmap",
+    "webhooks.redeliver",
+    "webhooks.remove",
+    "webhooks.switch",
+    "webhooks.test",
+}
 
 
 @pytest.fixture

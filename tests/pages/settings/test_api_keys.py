@@ -129,8 +129,9 @@ def test_only_permitted_roles_have_access(
         for path in ("/settings/api-keys", "/settings/api-keys/new", "/settings/webhooks"):
             answer = browser.get(path)
             assert answer.status_code == 403
-            assert "Only admins and developers can manage API keys and webhooks." in answer.words(
-                "main"
+            assert (
+                "Only admins and developers can manage API keys, webhooks and connections."
+                in answer.words("main")
             )
         assert browser.post("/settings/api-keys", NEW).status_code == 403
 

@@ -43,4 +43,5 @@ from webapp.pages.batches import (  # noqa: E402
     runs,  # noqa: F401
     single,  # noqa: F401
     uploads,  # noqa: F401
+    visibility,  # noqa: F401
 )

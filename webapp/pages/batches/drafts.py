@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from webapp.domain.badges import quests
 from webapp.domain.batches import drafts, forecasts, runs, uploads
 from webapp.domain.batches.drafts import Heading
+from webapp.domain.connections import visibility
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
@@ -52,6 +53,7 @@ def page(batch: Batch | None, form: HeadingForm | None = None, code: int = 200, 
         more = {**members.shown(batch), **more}
         if "pending" not in more:  # the upload window has read it
             more["pending"] = uploads.pending(batch.id)
+        more["visibility"] = visibility.of_batch(batch)
     if may(Permission.BATCH_UNLOCK) and (batch is None or batch.published_at is None):
         more["badges"] = quests.choices(form.quest_id)
     if may(Permission.BATCH_UNLOCK) and batch is not None:

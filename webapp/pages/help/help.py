@@ -25,6 +25,7 @@ GUIDES = (
     "audit",
     "staff",
     "connect",
+    "connections",
     "account",
 )
 
@@ -40,6 +41,7 @@ _GUIDE_OF = {
     "badges.recipients": "award",
     "batches": "batch",
     "community": "staff",
+    "connections": "connections",
     "home": "first-steps",
     "insights": "audit",
     "members": "members",

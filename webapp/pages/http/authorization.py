@@ -226,6 +226,7 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Staff", "staff.index", "user-cog"),
             ("API keys", "api_keys.index", "key-round"),
             ("Webhooks", "webhooks.index", "webhook"),
+            ("Connections", "connections.index", "cable"),
             ("System", "system.index", "activity"),
         ],
     ),
