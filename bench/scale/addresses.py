@@ -218,6 +218,7 @@ ELSEWHERE = {
     "security.login",
     "security.typed",
     "setup.enter",
+    "remote_user.begin",
     "sso.begin",
     "sso.callback",
     "sso.confirm",

@@ -182,6 +182,7 @@ def test_every_page_is_covered(hostile: Hostile) -> None:
         "security.login",
         "security.code",
         "security.typed",
+        "remote_user.begin",
         "sso.begin",
         "sso.callback",
         "sso.confirm",

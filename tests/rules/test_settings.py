@@ -165,6 +165,47 @@ def test_an_invalid_setting_of_single_sign_on_is_named(
     assert "hunter2" not in str(told.value)
 
 
+BY_HEADER = {
+    **GOOD,
+    "LAUREL_PROXIES": "1",
+    "LAUREL_REMOTE_USER_HEADER": "X-Remote-User",
+    "LAUREL_REMOTE_USER_PROXIES": "127.0.0.1, 10.1.2.0/24",
+}
+
+
+def test_a_header_that_signs_people_in() -> None:
+    settings = load({**BY_HEADER, "LAUREL_PASSWORDS": "break-glass"})
+
+    assert settings.remote_user_header == "X-Remote-User"
+    assert settings.remote_user_proxies == ("127.0.0.1", "10.1.2.0/24")
+    assert settings.passwords == "break-glass"
+    assert load({**GOOD, "LAUREL_PROXIES": "1"}).remote_user_header == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("LAUREL_PROXIES", "0", "LAUREL_REMOTE_USER_HEADER is set, but LAUREL_PROXIES is 0, so "),
+        ("LAUREL_REMOTE_USER_PROXIES", "", "LAUREL_REMOTE_USER_HEADER is set, but LAUREL_REMOTE_"),
+        ("LAUREL_REMOTE_USER_PROXIES", "proxy", "LAUREL_REMOTE_USER_PROXIES contains 'proxy', "),
+        ("LAUREL_REMOTE_USER_PROXIES", "::/0", "LAUREL_REMOTE_USER_PROXIES contains a network "),
+        ("LAUREL_REMOTE_USER_PROXIES", "10.0.0.1,0.0.0.0/0", "LAUREL_REMOTE_USER_PROXIES contains"),
+        ("LAUREL_REMOTE_USER_HEADER", "", "LAUREL_REMOTE_USER_PROXIES is set, but LAUREL_REMOTE_"),
+        ("LAUREL_REMOTE_USER_HEADER", "Cookie", "LAUREL_REMOTE_USER_HEADER is 'Cookie', but "),
+        ("LAUREL_REMOTE_USER_HEADER", "User-Agent", "LAUREL_REMOTE_USER_HEADER is 'User-Agent', "),
+        ("LAUREL_REMOTE_USER_HEADER", "x-forwarded-for", "LAUREL_REMOTE_USER_HEADER is 'x-forward"),
+        ("LAUREL_REMOTE_USER_HEADER", "X_Remote_User", "LAUREL_REMOTE_USER_HEADER is 'X_Remote_"),
+        ("LAUREL_REMOTE_USER_HEADER", "X-User: anna", "LAUREL_REMOTE_USER_HEADER is 'X-User: an"),
+        ("LAUREL_OIDC_ISSUER", SSO["LAUREL_OIDC_ISSUER"], "LAUREL_REMOTE_USER_HEADER and LAUREL_"),
+    ],
+)
+def test_an_unsafe_setting_of_the_header_is_refused(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(SettingError) as told:
+        load({**BY_HEADER, name: value})
+
+    assert str(told.value).startswith(sentence)
+
+
 def test_a_random_secret_is_never_rejected_as_weak() -> None:
     """W102: the secret proposed in the error message is accepted, whatever the random generator returns."""
     for _ in range(100):

@@ -63,19 +63,21 @@ def start(
     browser: str = "",
     address: str = "",
     provider: ProviderSession | None = None,
+    confirmed: bool = True,
 ) -> str:
     """Start a session, end the one with the key `instead_of`, and return the new key.
 
     `browser` and `address` help the owner recognize the session. `provider` is given for single sign-on: the session is
-    confirmed from when credentials were entered there.
+    confirmed from when credentials were entered there. Other sessions are unless they aren't `confirmed`.
     """
     key = secrets.token_urlsafe(32)
+    confirmed_at = provider.entered_at if provider else at if confirmed else None
     row = {
         "staff_id": staff_id,
         "key_hash": _hash(key),
         "created_at": at,
         "seen_at": at,
-        "confirmed_at": provider.entered_at or NEVER if provider else at,
+        "confirmed_at": confirmed_at or NEVER,
         "browser": browser[:60],
         "address": address[:64],
     }

@@ -61,6 +61,7 @@ def gunicorn_arguments(settings: Settings) -> list[str]:
         f"--bind={host}:{settings.port}",
         # LAUREL_PROXIES alone decides which X-Forwarded-* headers count, not gunicorn's own list.
         "--forwarded-allow-ips=",
+        "--header-map=drop",  # X_Remote_User never looks like X-Remote-User, whatever the proxy passes on
         "--limit-request-line=8190",  # gunicorn's maximum: cursors of the API can be long
         "--no-sendfile",  # responses go through the worker's own spool
         "--no-control-socket",

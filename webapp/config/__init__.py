@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from webapp.config import single_sign_on
+from webapp.config import remote_user, single_sign_on
 from webapp.config.values import (
     SettingError,
     check_encryption,
@@ -138,6 +138,12 @@ class Settings:
     passwords: str = "everyone"
     """LAUREL_PASSWORDS: who may sign in with a password: `everyone`, or `break-glass` for break-glass admins only."""
 
+    remote_user_header: str = ""
+    """LAUREL_REMOTE_USER_HEADER: the header in which a proxy sends the email of the person whom it has signed in."""
+
+    remote_user_proxies: tuple[str, ...] = ()
+    """LAUREL_REMOTE_USER_PROXIES: addresses or networks of the proxies that may send that header, comma-separated."""
+
     @property
     def sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
@@ -163,6 +169,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     proxies = number(environ, "LAUREL_PROXIES", 0, low=0, high=10)
     if environment == "production":
         check_encryption(address, host, proxies)
+    header = remote_user.load(environ, proxies)
     return Settings(
         environment=environment,
         database_url=database_url,
@@ -186,7 +193,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         tick_seconds=seconds(environ, "LAUREL_TICK_SECONDS", 5),
         logs=one_of(environ, "LAUREL_LOGS", "text", "json"),
         metrics_token=read_token(environ.get("LAUREL_METRICS_TOKEN", "").strip()),
-        **single_sign_on.load(environ),
+        **header,
+        **single_sign_on.load(environ, by_header=bool(header)),
     )
 
 

@@ -11,12 +11,18 @@ PREFIX = "LAUREL_OIDC_"
 ROLES = ("admin", "dev", "manager", "support")
 
 
-def load(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of `Settings`; none if there is no provider."""
+def load(environ: Mapping[str, str], *, by_header: bool = False) -> dict[str, Any]:
+    """Return the fields of `Settings`; without a provider, only who may use passwords if a proxy signs people in."""
     issuer = environ.get("LAUREL_OIDC_ISSUER", "").strip()
+    passwords = one_of(environ, "LAUREL_PASSWORDS", "everyone", "break-glass")
     if not issuer:
         _ensure_unused(environ)
-        return {}
+        if passwords != "everyone" and not by_header:
+            raise SettingError(
+                "LAUREL_PASSWORDS is 'break-glass', but without LAUREL_OIDC_ISSUER or LAUREL_REMOTE_USER_HEADER there "
+                "is no other way to sign in."
+            )
+        return {"passwords": passwords}
     client_id = environ.get("LAUREL_OIDC_CLIENT_ID", "").strip()
     if not client_id:
         raise SettingError(
@@ -33,15 +39,11 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
         "oidc_role_claim": environ.get("LAUREL_OIDC_ROLE_CLAIM", "").strip() or "groups",
         "oidc_roles": _read_roles(environ.get("LAUREL_OIDC_ROLES", "")),
         "oidc_create": one_of(environ, "LAUREL_OIDC_CREATE", "no", "yes"),
-        "passwords": one_of(environ, "LAUREL_PASSWORDS", "everyone", "break-glass"),
+        "passwords": passwords,
     }
 
 
 def _ensure_unused(environ: Mapping[str, str]) -> None:
-    if one_of(environ, "LAUREL_PASSWORDS", "everyone", "break-glass") != "everyone":
-        raise SettingError(
-            "LAUREL_PASSWORDS is 'break-glass', but without LAUREL_OIDC_ISSUER there is no other way to sign in."
-        )
     for name, value in environ.items():
         if name.startswith(PREFIX) and value.strip():
             raise SettingError(

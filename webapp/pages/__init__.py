@@ -30,7 +30,7 @@ def init_app(app: Flask) -> None:
         search,
     )
     from webapp.pages.audit_log import audit_log
-    from webapp.pages.auth import choose_password, setup, single_sign_on, step_up
+    from webapp.pages.auth import choose_password, remote_user, setup, single_sign_on, step_up
     from webapp.pages.help import help
     from webapp.pages.http import authorization, error_handlers, security_headers, template_helpers
     from webapp.pages.settings import (
@@ -72,6 +72,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(choose_password.blueprint)
     app.register_blueprint(setup.blueprint)
     single_sign_on.init_app(app)
+    remote_user.init_app(app)
 
     # Before the CSRF check: people who are signed out are asked to sign in.
     authorization.init_app(app)

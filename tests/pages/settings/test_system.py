@@ -180,7 +180,7 @@ def test_only_admins_see_versions(
 ) -> None:
     with app.app_context():
         name = "SQLite" if db.engine.dialect.name == "sqlite" else "PostgreSQL"
-    words = as_admin.get("/settings/system").words("dl.facts")
+    words = as_admin.get("/settings/system").words("[aria-labelledby=versions-title]")
     assert re.search(rf"Laurel \d+\.\d+\.\d+ Python \d.* Database {name} \d+\.\d+", words)
     assert "Queue can't be reached" in words
     assert as_dev.get("/settings/system").status_code == 403

@@ -44,7 +44,8 @@ class Account:
     def status(self) -> str:
         if not self.person.active:
             return "Disabled"
-        return "Active" if self.person.password or self.linked_at else "Invited"
+        known = self.person.password or self.linked_at or self.seen_at  # seen through a proxy
+        return "Active" if known else "Invited"
 
 
 def list_accounts() -> list[Account]:

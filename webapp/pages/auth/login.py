@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from flask import current_app, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.auth import remote_user
 from webapp.config import Settings
 from webapp.domain.permissions import Permission
 from webapp.domain.staff import first_admin, login, login_throttle, single_sign_on
+from webapp.domain.staff.accounts import LONGEST_EMAIL
 from webapp.models import Staff
 from webapp.pages.auth import blueprint, reauthentication
 from webapp.pages.auth.form_summary import rows as rows_of
@@ -66,6 +68,7 @@ def enter() -> ResponseReturnValue:
         form=form,
         no_admin=first_admin.is_missing(),
         everyone=_settings().passwords == "everyone",
+        remote_user=remote_user.asserted(request.environ)[:LONGEST_EMAIL],
         outage=single_sign_on.outage(_settings().oidc_issuer) if _settings().oidc_issuer else None,
     )
     return page, 422 if sent else 200

@@ -15,6 +15,7 @@ from htmx_flask import request
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as Answer
 
+from webapp.auth import remote_user
 from webapp.auth.staff_sessions import CurrentSession
 from webapp.database import DB_UNAVAILABLE
 from webapp.domain import community, permissions
@@ -176,7 +177,8 @@ def _to_sign_in() -> Answer:
         if saved_form.save(session.get("former_account"))
         else return_url()
     )
-    return _redirect(url_for("security.login", next=onward))
+    endpoint = "remote_user.begin" if remote_user.asserted(request.environ) else "security.login"
+    return _redirect(url_for(endpoint, next=onward))
 
 
 def _redirect(address: str) -> Answer:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from flask import Response, after_this_request, current_app, g, request, session
 
+from webapp.auth import remote_user as header
 from webapp.auth import staff_sessions as sessions
 from webapp.auth.staff_sessions import CurrentSession, ProviderSession
 from webapp.domain.actor import Actor
+from webapp.domain.staff import remote_user
 from webapp.models import Origin, Staff
 from webapp.pages.http import known_devices, user_agent
+
+BY_HEADER = "by_header"  # in the cookie, signed together with the session's key
 
 
 def current() -> CurrentSession | None:
@@ -31,15 +36,37 @@ def _find() -> CurrentSession | None:
         and staff_session.staff.security_stamp == account
         and _goes_on(staff_session, key)
     ):
-        return staff_session
+        # A proxy asks for its own second factor, as a provider does.
+        return replace(staff_session, must_set_up=False) if BY_HEADER in session else staff_session
     session["former_account"] = session.pop(
         "account"
     )  # whose form input may be saved: see saved_form.py
     session.pop("key", None)
+    session.pop(BY_HEADER, None)
     return None
 
 
+def began_by_header() -> bool:
+    """True if a proxy's header signed this session's owner in."""
+    return BY_HEADER in session and current() is not None
+
+
 def _goes_on(staff_session: CurrentSession, key: str) -> bool:
+    """False if the proxy or the provider has ended the session."""
+    if _is_named(staff_session.staff) and _is_renewed(staff_session):
+        return True
+    sessions.end(key)
+    return False
+
+
+def _is_named(staff: Staff) -> bool:
+    """False if a proxy's header signed this person in, and is gone or names someone else now."""
+    if BY_HEADER not in session:
+        return True
+    return remote_user.names(header.asserted(request.environ), staff)
+
+
+def _is_renewed(staff_session: CurrentSession) -> bool:
     """False if the provider, asked again because its tokens expired, has ended the session or the person's role."""
     at, check_at = datetime.now(UTC), staff_session.check_at
     if check_at is None or check_at > at or not current_app.config["LAUREL"].oidc_issuer:
@@ -48,15 +75,21 @@ def _goes_on(staff_session: CurrentSession, key: str) -> bool:
     from webapp.auth.oidc.provider import current_provider
 
     actor = Actor(at, Origin.CONSOLE, address=request.remote_addr or "")
-    if renewal.still_valid(current_provider(), staff_session.id, actor):
-        return True
-    sessions.end(key)
-    return False
+    return renewal.still_valid(current_provider(), staff_session.id, actor)
 
 
-def begin(staff: Staff, provider: ProviderSession | None = None) -> None:
-    """Sign `staff` in, with a password or through a provider, and end this browser's previous session."""
+def begin(
+    staff: Staff, provider: ProviderSession | None = None, *, by_header: bool = False
+) -> None:
+    """Sign `staff` in, and end this browser's previous session.
+
+    With a password, or through a `provider`, or by a proxy's header: then the session lasts while the header does, and
+    isn't confirmed, because the header doesn't say that anyone has just entered credentials.
+    """
     _renew_token(staff)
+    session.pop(BY_HEADER, None)
+    if by_header:
+        session[BY_HEADER] = True
     session["account"] = staff.security_stamp
     session["key"] = sessions.start(
         staff.id,
@@ -65,6 +98,7 @@ def begin(staff: Staff, provider: ProviderSession | None = None) -> None:
         browser=user_agent.recognize(request.user_agent.string),
         address=request.remote_addr or "",
         provider=provider,
+        confirmed=not by_header,
     )
     g.pop("staff_session", None)
     email = staff.email  # before the session's rows expire

@@ -12,6 +12,7 @@ from htmx_flask import Htmx
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from webapp.auth.remote_user import RemoteUserMiddleware
 from webapp.config import Settings
 from webapp.infrastructure import log_format
 from webapp.pages.http.request_body import BROKEN, CompleteBodyMiddleware
@@ -61,6 +62,10 @@ def init_app(app: Flask) -> None:
         number = settings.proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=number, x_proto=number, x_host=number
+        )
+    if settings.remote_user_header:
+        app.wsgi_app = RemoteUserMiddleware(  # type: ignore[method-assign]
+            app.wsgi_app, settings.remote_user_header, settings.remote_user_proxies
         )
 
     app.before_request(_begin)

@@ -29,17 +29,32 @@ def index() -> ResponseReturnValue:
         state=system_status.state(),
         rings=job_queue.depth(),
         versions=None if request.htmx else _versions(),
+        ways=None if request.htmx else _ways_to_sign_in(),
         newest=newest_revision(),
         provider=_provider(),
     )
 
 
-def _provider() -> dict[str, Any] | None:
+def _provider() -> dict[str, Any]:
+    """What is wrong with the ways to sign in other than passwords."""
     settings: Settings = current_app.config["LAUREL"]
-    if not settings.oidc_issuer:
-        return None
-    alone = settings.passwords == "break-glass" and not break_glass.exists()
-    return {"outage": single_sign_on.outage(settings.oidc_issuer), "no_break_glass": alone}
+    issuer = settings.oidc_issuer
+    return {
+        "outage": single_sign_on.outage(issuer) if issuer else None,
+        "no_break_glass": settings.passwords == "break-glass" and not break_glass.exists(),
+    }
+
+
+def _ways_to_sign_in() -> list[tuple[str, str]]:
+    settings: Settings = current_app.config["LAUREL"]
+    ways = []
+    if settings.oidc_issuer:
+        ways.append(("Single sign-on", f"{settings.oidc_name}, {settings.oidc_issuer}"))
+    if settings.remote_user_header:
+        trusted = ", ".join(settings.remote_user_proxies)
+        ways.append(("Proxy's header", f"{settings.remote_user_header} from {trusted}"))
+    everyone = settings.passwords == "everyone"
+    return [*ways, ("Passwords", "Everyone" if everyone else "Break-glass admins only")]
 
 
 def _versions() -> list[tuple[str, str]]:
