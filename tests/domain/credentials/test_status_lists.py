@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -12,7 +13,7 @@ from openbadgeslib.ob3.did import resolve_verification_method
 from openbadgeslib.ob3.ldp import OB3LdpVerifier, verify_data_integrity_proof
 from openbadgeslib.ob3.status import decode_encoded_list, set_indices
 from openbadgeslib.ob3.verifier import OB3VerificationError
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from tests.counting import statements
 from tests.domain.credentials.conftest import ACTOR, ADDRESS
@@ -20,6 +21,7 @@ from tests.domain.credentials.test_signing import did_json, open_credential
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain.awards import manual
+from webapp.domain.batches import processing, runs
 from webapp.domain.credentials import status_lists
 from webapp.domain.credentials.links import LIST_SIZE, Links
 from webapp.domain.erasure import erase
@@ -70,6 +72,41 @@ def test_a_whole_batch_is_one_list_and_two_statements(issuing: Flask, make: Make
         with statements() as sent:
             assert len(bits()) == 30
         assert len(sent) <= 4
+
+
+def work_through(batch_id: int) -> list[str]:
+    """Process a batch as workers do, in chunks of 500; return the statements."""
+    with statements() as sent:
+        while True:
+            with transaction():
+                claimed = processing.claim(batch_id, "worker", 600, 100_000, NOW)
+            if claimed is None:
+                return list(sent)
+            going = True
+            while going:
+                with transaction():
+                    going = processing.process_chunk(claimed, 500, NOW)
+
+
+def test_publishing_and_undoing_write_nothing_for_credentials(issuing: Flask, make: Make) -> None:
+    """OB-1: the write that revokes the awards is the one that revokes their credentials, opened or not."""
+    batch_id = make.batch(make.members(600), make.quest(), published=True).id
+    with issuing.app_context():
+        sent = work_through(batch_id)
+        opened = db.session.scalars(select(Award.id).limit(3)).all()
+        for award in opened:
+            open_credential(award)
+        assert bits() == frozenset()
+        with transaction():
+            runs.undo(batch_id, ACTOR)
+        sent += work_through(batch_id)
+        tables = "credentials|shared_awards|member_pages|issuers|issuer_keys"
+        assert [one for one in sent if re.search(rf"\b({tables})\b", one)] == []
+        revoking = [one for one in sent if re.match(r"UPDATE awards\b.*revoked_at", one, re.DOTALL)]
+        assert len(revoking) == 2, "one for each chunk of 500"
+        with statements() as reading:
+            assert len(bits()) == 600
+        assert len(reading) == 4
 
 
 def test_a_verifier_sees_revocation_and_refuses_bad_lists(issuing: Flask, make: Make) -> None:
