@@ -78,6 +78,7 @@ def test_a_bad_document_is_described(
         ({"issuer": "https://other.example"}, "is for the issuer 'https://other.example'"),
         ({"token_endpoint": None}, "has no valid token_endpoint"),
         ({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, "accepts neither"),
+        ({"claims_supported": ["sub", "email"]}, "doesn't list the claim auth_time"),
     ],
 )
 def test_wrong_metadata_is_described(

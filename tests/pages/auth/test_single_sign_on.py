@@ -1116,3 +1116,57 @@ def test_sessions_go_on_while_the_provider_is_away(
     idp.renewal = {"access_token": "a", "token_type": "Bearer", "expires_in": 300}
     later(sso_app)
     assert is_in(client) is bool(token)
+
+
+def test_staff_pages_say_how_people_sign_in(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, make: Make, anna: Staff
+) -> None:
+    """SSO-3: also if passwords are only for break-glass admins."""
+    boss = with_password(make, email="boss@example.org", break_glass=True)
+    other = with_password(make, email="other@example.org")
+    new = make.staff(Role.SUPPORT, email="new@example.org")
+    sign_in(client, idp)
+    admin = ReviewingClient(sso_app, None, use_cookies=True).sign_in(boss)
+
+    def row(person: Staff) -> str:
+        page = admin.get("/settings/staff").page
+        link = page.select_one(f'a[href="/settings/staff/{person.id}"]')
+        assert link is not None
+        cell = link.find_parent("tr").select_one('td[data-label="Signs in with"]')  # type: ignore[union-attr]
+        assert cell is not None
+        return cell.get_text(strip=True)
+
+    assert [row(one) for one in (anna, boss, other, new)] == [
+        "Single sign-on, Password",
+        "Password",
+        "Password",
+        "–",
+    ]
+    sso_app.config["LAUREL"] = replace(sso_app.config["LAUREL"], passwords="break-glass")
+    assert [row(one) for one in (anna, boss, other)] == ["Single sign-on", "Password", "–"]
+    page = admin.get(f"/settings/staff/{other.id}").words("main")
+    assert "Can't sign in with the password, because only break-glass admins can." in page
+    page = admin.get(f"/settings/staff/{anna.id}").words("main")
+    assert "Also has a password, but only break-glass admins can sign in with one." in page
+    page = admin.get("/settings/staff/invitations").words("main")
+    assert "They sign in with Example Login" in page
+    page = admin.get(f"/settings/staff/{new.id}").words("main")
+    assert "Invited. Signs in with Example Login." in page
+
+
+@pytest.mark.parametrize(
+    ("passwords", "sentence"),
+    [
+        ("everyone", "Until it works again, you can sign in with a password"),
+        ("break-glass", "Until it works again, only break-glass admins can sign in"),
+    ],
+)
+def test_the_sign_in_page_says_how_to_get_in_during_an_outage(
+    client: ReviewingClient, sso_app: Flask, idp: FakeProvider, passwords: str, sentence: str
+) -> None:
+    """SSO-3: for the person who has tried, and for the next one."""
+    sso_app.config["LAUREL"] = replace(sso_app.config["LAUREL"], passwords=passwords)
+    idp.replies = {"/.well-known/openid-configuration": BAD["status 500"]}
+    sent = client.get("/sso")
+    assert sentence in client.get(sent.headers["Location"]).words("form")
+    assert sentence in client.get("/sign-in").words("form")

@@ -25,6 +25,8 @@ def problems(provider: Provider) -> Iterator[str]:
         yield "The provider accepts neither client_secret_basic nor client_secret_post."
     if not settings.oidc_client_secret:
         yield "LAUREL_OIDC_CLIENT_SECRET isn't set. That is right only for a public client."
+    if metadata.claims and "auth_time" not in metadata.claims:
+        yield "The provider doesn't list the claim auth_time. Without it no one can confirm a change of access."
     if all(role != "admin" for _, role in settings.oidc_roles):
         yield "LAUREL_OIDC_ROLES makes no one an admin."
 

@@ -49,6 +49,7 @@ class Metadata:
     end_session_endpoint: str = ""
     auth_methods: tuple[str, ...] = ("client_secret_basic",)
     names_issuer: bool = False  # in the response to the browser (RFC 9207)
+    claims: tuple[str, ...] = ()  # that it can send, if it says so
 
 
 class Document:
@@ -163,6 +164,7 @@ def read_metadata(document: dict[str, Any], issuer: str) -> Metadata:
         if not url:
             raise _wrong(f"its discovery document has no valid {name}")
     methods = document.get("token_endpoint_auth_methods_supported")
+    claims = document.get("claims_supported")
     return Metadata(
         issuer=named,
         **required,
@@ -172,6 +174,7 @@ def read_metadata(document: dict[str, Any], issuer: str) -> Metadata:
         if isinstance(methods, list)
         else Metadata.auth_methods,
         names_issuer=document.get("authorization_response_iss_parameter_supported") is True,
+        claims=tuple(map(str, claims)) if isinstance(claims, list) else (),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.errors import DomainError, NotFoundError
@@ -35,7 +35,9 @@ def enter(key: str) -> ResponseReturnValue:
     except NotFoundError:
         return _too_late()
     browser_session.end()  # sign out anyone signed in in this browser: it now belongs to someone else
-    flash("Password set. You can now sign in.", "success")
+    allowed = person.break_glass or current_app.config["LAUREL"].passwords == "everyone"
+    text = "You can now sign in." if allowed else "Only break-glass admins can sign in with one."
+    flash(f"Password set. {text}", "success")
     return redirect(url_for("security.login"), 303)
 
 

@@ -9,10 +9,12 @@ from flask.typing import ResponseReturnValue
 from htmx_flask import request
 from werkzeug.wrappers import Response
 
+from webapp.config import Settings
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission, is_reduced, may
 from webapp.domain.staff import administration, break_glass, password_links, two_factor
+from webapp.domain.staff.administration import Account
 from webapp.domain.webhooks import endpoints
 from webapp.models import Role, Staff
 from webapp.pages.auth.step_up import confirmed
@@ -26,9 +28,11 @@ blueprint = Blueprint("staff", __name__, url_prefix="/settings/staff")
 @blueprint.get("")
 @permit(Permission.STAFF)
 def index() -> ResponseReturnValue:
+    accounts = administration.list_accounts()
     return render_template(
         "staff/index.html",
-        accounts=administration.list_accounts(),
+        accounts=accounts,
+        ways={account.person.id: _ways(account) for account in accounts},
         needs=two_factor.required_roles(),
         roles=list(Role),
     )
@@ -184,6 +188,27 @@ def demand() -> ResponseReturnValue:
     return redirect(url_for(".index"), 303)
 
 
+def _ways(account: Account) -> list[str]:
+    """How someone can sign in now."""
+    person, settings = account.person, _settings()
+    ways = {
+        "Single sign-on": settings.oidc_issuer and account.linked_at,
+        "Proxy": settings.remote_user_header,
+        "Password": person.password and (_everyone() or person.break_glass),
+    }
+    return [way for way, works in ways.items() if works and person.active]
+
+
+def _everyone() -> bool:
+    """True if passwords sign in everyone, not only break-glass admins."""
+    return _settings().passwords == "everyone"
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["LAUREL"]
+    return settings
+
+
 def _role() -> Role | None:
     sent = request.form.get("role", "")
     return Role(sent) if sent in set(Role) else None
@@ -204,7 +229,12 @@ def _made_by(staff_id: int) -> dict[str, Any]:
 def _invitation(errors: dict[str, list[str]]) -> str:
     typed = {name: request.form.get(name, "") for name in ("email", "name")}
     return render_template(
-        "staff/invitation.html", errors=errors, typed=typed, chosen=_role(), roles=list(Role)
+        "staff/invitation.html",
+        errors=errors,
+        typed=typed,
+        chosen=_role(),
+        roles=list(Role),
+        everyone=_everyone(),
     )
 
 
@@ -218,6 +248,8 @@ def _page(
     return render_template(
         "staff/show.html",
         account=account,
+        ways=_ways(account),
+        everyone=_everyone(),
         chosen=chosen or account.person.role,
         **(_made_by(staff_id) if window else {}),
         errors=errors or {},
@@ -238,8 +270,8 @@ def _window(staff_id: int, template: str) -> str:
 
 
 def _link(person: Staff, key: str) -> str:
-    address = current_app.config["LAUREL"].address + password_links.URL_PREFIX + key
-    return render_template("staff/link.html", person=person, address=address)
+    address = _settings().address + password_links.URL_PREFIX + key
+    return render_template("staff/link.html", person=person, address=address, everyone=_everyone())
 
 
 def _redirect_with_message(staff_id: int, text: str) -> Response:
