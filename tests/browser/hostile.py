@@ -19,6 +19,7 @@ from webapp.domain.batches import runs, uploads
 from webapp.domain.connections import mappings
 from webapp.domain.connections import settings as connections
 from webapp.domain.connections.settings import ConnectionFields
+from webapp.domain.credentials import issuer, sharing, signing
 from webapp.domain.imports import imports as member_imports
 from webapp.domain.imports import processing as import_processing
 from webapp.domain.permissions import Scope, grantable
@@ -80,6 +81,8 @@ class Hostile:
     group_id: int | None
     colleague: Staff
     welcome: str
+    page: str
+    public: str
 
     def pages(self) -> dict[str, str]:
         """Every page and dialog with a URL of its own, for the role with most access: a name and its path."""
@@ -118,7 +121,10 @@ class Hostile:
             "member": f"/members/{member}",
             "member, revocation": f"/members/{member}/awards/{self.held}/revocation",
             "member, link": f"/members/{member}/link",
+            "member page": self.page,
+            "public badge": self.public,
             "verify": "/verify",
+            "verify, an address": f"/verify?url={'W' * 300}",
             "member, erasure": f"/members/{member}/erasure",
             "member, status": f"/members/{member}/standing",
             "imports": "/members/imports",
@@ -131,6 +137,7 @@ class Hostile:
             "API key, revocation": f"/settings/api-keys/{self.key.id}/revocation",
             "community": "/settings/community",
             "Open Badges": "/settings/open-badges",
+            "Open Badges, key": "/settings/open-badges/key",
             "webhooks": "/settings/webhooks",
             "webhook": f"/settings/webhooks/{self.endpoint_id}",
             "webhook, new": "/settings/webhooks/new",
@@ -281,6 +288,7 @@ def raise_if_any(folder: Path) -> Hostile:
             _connect(people, quests, actor)
         with transaction():
             welcome = password_links.create(colleague.id, site.actor())
+    page, public = share(site, people[0], held.id, actor)
     hostile = Hostile(
         site,
         people[0],
@@ -295,6 +303,8 @@ def raise_if_any(folder: Path) -> Hostile:
         group.group_id,
         colleague,
         welcome,
+        page,
+        public,
     )
     hostile.imports = _imports(site, actor)
     site.start_web()
@@ -323,6 +333,21 @@ def _connect(people: list[Member], quests: list[Quest], actor: Actor) -> None:
     for place, member in enumerate(people):
         account = MemberAccount(connection_id=made.id, member_id=member.id, remote_id=str(place))
         db.session.add(account)
+
+
+def share(site: Site, member: Member, award_id: int, actor: Actor) -> tuple[str, str]:
+    """Turn on Open Badges and share an award with its member's name; return their page and the badge's."""
+    with site.app.app_context():
+        with transaction():
+            issuer.turn_on(actor)
+            issuer.change(f"https://{'w' * 60}.example.org/{'W' * 900}", "", actor)
+        page = sharing.PageUrls("").of([member.id])[member.id]
+        new = signing.sign(signing.open_award(award_id), site.app.config["LAUREL"].address)
+        with transaction():
+            sharing.share(page.removeprefix("/m/"), new, "name", actor.at)
+        (shared,) = [one for one in sharing.own_awards(member) if one.share]
+        assert shared.share
+        return page, f"/badges/{shared.award.quest.badge_id}/awards/{shared.share.token}"
 
 
 def rows() -> bytes:

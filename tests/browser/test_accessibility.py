@@ -12,7 +12,9 @@ from playwright.sync_api import Page, expect
 from tests.browser.files import csv
 from tests.browser.site import Site
 from tests.browser.visitor import Visitor
+from webapp.domain.credentials import issuer, sharing
 from webapp.models import Batch, Member, Quest, Role
+from webapp.transaction import transaction
 
 RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 # Rules that depend on colors and sizes; all others give the same result for every theme and window.
@@ -152,6 +154,54 @@ def test_pages(scene: Scene, visit: Callable[..., Visitor]) -> None:
     for path in paths:
         visitor.page.goto(path)
         judge(visitor)
+
+
+def test_pages_outside_the_console(scene: Scene, visit: Callable[..., Visitor]) -> None:
+    """OB-2, OB-3: a member's page before and after sharing, the public badge, and each result of `/verify`."""
+    with scene.site.app.app_context():
+        with transaction():
+            issuer.turn_on(scene.site.actor())
+        path = sharing.PageUrls("").of([scene.member.id])[scene.member.id]
+    visitor = visit(scene.site)
+    visitor.expected = ["404", "422"]
+    page = visitor.page
+    page.goto(path)
+    judge_everywhere(visitor)
+    page.get_by_role("radio", name="My username").check()
+    page.get_by_role("button", name="Share this badge").click()
+    expect(page.get_by_text("Public link")).to_be_visible()
+    judge_everywhere(visitor)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="PNG").click()
+    # The link has the console's public address, and the visitor another one.
+    link = page.get_by_role("link", name="/badges/").get_attribute("href") or ""
+    page.goto("/badges/" + link.partition("/badges/")[2])
+    expect(page.get_by_text("Awarded to anna")).to_be_visible()
+    judge_everywhere(visitor)
+    page.get_by_role("button", name="Verify").click()
+    expect(page.get_by_role("heading", name="Genuine")).to_be_visible()
+    judge_everywhere(visitor)
+    page.locator("#file").set_input_files(saved.value.path())
+    page.get_by_role("button", name="Verify").click()
+    expect(page.get_by_role("heading", name="Genuine")).to_be_visible()
+    page.locator("#credential").fill("nothing")
+    page.get_by_role("button", name="Verify").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    judge_everywhere(visitor)
+    page.goto("/m/1-gone")
+    judge_everywhere(visitor)
+
+
+def judge_everywhere(visitor: Visitor) -> None:
+    """Check the current page wide and narrow, light and dark."""
+    judge(visitor)
+    visitor.page.evaluate(SETTLED)
+    for theme, size in (("light", DESK), ("dark", PHONE)):
+        visitor.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        visitor.page.set_viewport_size(size)
+        found = visitor.page.evaluate(VIOLATIONS, AT_SIGHT)
+        assert not found, f"{visitor.page.url}, {theme}, {size['width']} px:\n" + "\n".join(found)
+    visitor.page.set_viewport_size(DESK)
 
 
 def test_windows_and_menus(scene: Scene, visit: Callable[..., Visitor]) -> None:

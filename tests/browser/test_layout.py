@@ -194,16 +194,10 @@ def test_every_page_is_covered(hostile: Hostile) -> None:
         "account.removal_window",
         "help.picture",  # a screenshot
         "members.several_batches",  # of more members than a batch can have
-        "credentials.did_document",  # JSON, as the next two
-        "credentials.credential",
-        "credentials.status_list",
-        "outside.member_page",  # with Open Badges on, as the next two
-        "outside.badge",
-        "open_badges.key_window",
     }
     parts = re.compile(
-        r"\.(csv|webp|png)$|/credential\.\w+$|^/api/v1|^/(static|healthz|readyz|metrics)"
-        r"|/(progress|row|usernames|art|done|suggestions|results)$"
+        r"\.(csv|webp|png|json)$|/credential\.|^/credentials/|^/api/v1|^/(static|healthz|readyz|metrics)"
+        r"|/(progress|visibility|row|usernames|art|done|suggestions|results)$"
     )
     adapter = hostile.site.app.url_map.bind("localhost")
     seen = {
