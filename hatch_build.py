@@ -15,7 +15,7 @@ from hatch_npm_vendor.vendor import vendor_package
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 MARK = ".integrity"
-WHEEL_FOLDERS = ("templates", "static", "migrations", "docs/guides")
+WHEEL_FOLDERS = ("templates", "static", "migrations", "connections", "docs/guides")
 
 
 class LaurelBuildHook(BuildHookInterface):

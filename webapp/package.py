@@ -7,7 +7,7 @@ from pathlib import Path
 DISTRIBUTION = "laurel-badges"
 
 _PACKAGE = Path(__file__).resolve().parent
-# Templates, static files, migrations and guides are inside the package in a wheel, and next to it in a checkout.
+# In a wheel, templates, static files and the other folders below are inside the package, in a checkout next to it.
 IN_CHECKOUT = not (_PACKAGE / "templates").is_dir()
 
 
@@ -17,5 +17,5 @@ def version() -> str:
 
 
 def folder(name: str) -> Path:
-    """The folder `templates`, `static`, `migrations` or `docs/guides`, in a checkout or in an installed wheel."""
+    """Return `templates`, `static`, `migrations`, `connections` or `docs/guides`, of a checkout or a wheel."""
     return (_PACKAGE.parent if IN_CHECKOUT else _PACKAGE) / name

@@ -196,7 +196,7 @@ def test_every_page_is_covered(hostile: Hostile) -> None:
         "members.several_batches",  # of more members than a batch can have
     }
     parts = re.compile(
-        r"\.(csv|webp|png|json)$|/credential\.|^/credentials/|^/api/v1|^/(static|healthz|readyz|metrics)"
+        r"\.(csv|webp|png|json|php)$|/credential\.|^/credentials/|^/api/v1|^/(static|healthz|readyz|metrics)"
         r"|/(progress|visibility|row|usernames|art|done|suggestions|results)$"
     )
     adapter = hostile.site.app.url_map.bind("localhost")

@@ -72,7 +72,8 @@ def test_the_wheel_contains_only_its_packages_with_their_files(wheel: Path) -> N
 
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"webapp", "jobs"}
-    for folder in ("templates", "migrations", "static/css", "static/js", "docs/guides"):
+    own = ("templates", "migrations", "static/css", "static/js", "connections", "docs/guides")
+    for folder in own:
         files = {path for path in (ROOT / folder).rglob("*.*") if "__pycache__" not in path.parts}
         assert {f"webapp/{path.relative_to(ROOT).as_posix()}" for path in files} <= names
     assert not [name for name in names if name.endswith((".pyc", ".integrity"))]

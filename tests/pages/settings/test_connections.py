@@ -295,3 +295,14 @@ def test_pages_take_a_fixed_number_of_statements(
 def test_managers_may_not_connect(client: ReviewingClient, make: Make) -> None:
     client.sign_in(make.staff("manager"))
     assert client.get("/settings/connections").status_code == 403
+
+
+def test_the_plugin_for_wordpress_can_be_downloaded(
+    as_dev: ReviewingClient, as_support: ReviewingClient
+) -> None:
+    link = as_dev.get("/settings/connections/new").page.select_one("a[download]")
+    assert link is not None
+    answer = as_dev.get(str(link["href"]))
+    assert answer.headers["Content-Disposition"] == "attachment; filename=laurel-badges.php"
+    assert answer.text.startswith("<?php\n")
+    assert as_support.get(str(link["href"])).status_code == 403

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, current_app, flash, redirect, render_template, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, send_file, url_for
 from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
+from webapp import package
 from webapp.adapters.contract import (
     Adapter,
     AdapterKind,
@@ -84,6 +85,14 @@ def index() -> ResponseReturnValue:
 @permit(Permission.MANAGE_INTEGRATIONS)
 def new() -> ResponseReturnValue:
     return _form("new", ConnectionForm(imports_members="yes", shows_awards="yes"))
+
+
+@blueprint.get("/laurel-badges.php")
+@permit(Permission.MANAGE_INTEGRATIONS)
+def plugin() -> ResponseReturnValue:
+    """Download the plugin for WordPress."""
+    file = package.folder("connections") / "wordpress" / "laurel-badges.php"
+    return send_file(file, mimetype="text/plain", as_attachment=True, max_age=0)
 
 
 @blueprint.post("")
