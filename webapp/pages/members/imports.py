@@ -113,7 +113,7 @@ def discard_import(import_id: int) -> Response:
             member_imports.discard(import_id)
     except DomainError as refusal:
         return _render_errors(import_id, refusal)
-    flash("File discarded. Nothing was imported.", "info")
+    flash("Discarded. Nothing was imported.", "info")
     return redirect(url_for(".imports"), 303)
 
 
