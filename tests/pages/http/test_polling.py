@@ -14,9 +14,10 @@ from sqlalchemy import select
 
 from tests.factories import Make
 from tests.pages.client import ReviewingClient
+from webapp.adapters.contract import AdapterKind
 from webapp.database import db
 from webapp.domain.imports import imports
-from webapp.models import ImportStatus, Role, Rule, StaffSession
+from webapp.models import BadgeMapping, Connection, ImportStatus, Role, Rule, StaffSession
 from webapp.models.rule import Condition, ConditionKind
 from webapp.transaction import transaction
 
@@ -28,6 +29,8 @@ FRAGMENTS = {
     "system/_state.html": "/settings/system",
     "batches/_progress.html": "/batches/{batch}",
     "batches/_row.html": "/batches",
+    "batches/_visibility.html": "/batches/{batch}",
+    "connections/_comparison.html": "/settings/connections/{connection}/comparison",
     "members/_import.html": "/members/imports/{file}",
     "badges/_rule.html": "/badges/{badge}",
     "home/_work.html": "/",
@@ -42,7 +45,7 @@ def seen(app: Flask) -> datetime:
 
 @pytest.fixture
 def busy(make: Make) -> dict[str, int]:
-    """A batch, an import and a rule that workers are processing."""
+    """A batch, an import, a rule and a connection that workers are processing."""
     batch = make.batch(make.members(3), published=True)
     quest = make.quest(badge=make.badge("Writer", automatic=True))
     with make.app.app_context():
@@ -52,7 +55,25 @@ def busy(make: Make) -> dict[str, int]:
             found.status, found.rows = ImportStatus.RUNNING, 5
             condition = Condition(kind=ConditionKind.DAYS, amount=30)
             db.session.add(Rule(quest_id=quest.id, begun_at=NOON, total=5, conditions=[condition]))
-    return {"batch": batch.id, "file": file, "badge": quest.badge_id}
+            connection = Connection(
+                kind=AdapterKind.WORDPRESS,
+                address="https://club.example.org/",
+                secret="",
+                rate=60,
+                created_at=NOON,
+                compare_at=NOON,
+            )
+            db.session.add(connection)
+            db.session.flush()
+            connection_id = connection.id
+            mapping = {"quest_id": batch.quest_id, "remote_id": "badge-1"}
+            db.session.add(BadgeMapping(connection_id=connection_id, **mapping))
+    return {
+        "batch": batch.id,
+        "file": file,
+        "badge": quest.badge_id,
+        "connection": connection_id,
+    }
 
 
 def test_every_fragment_that_polls_is_known() -> None:
