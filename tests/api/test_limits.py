@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
 
 from tests.api.conftest import Caller
+from tests.cpu_time import cpu_seconds
 
 MEGABYTE = 1024 * 1024
 SECONDS = 5.0  # of CPU time; without limits, half a megabyte took 21
@@ -54,9 +54,9 @@ def test_the_worst_bodies_cost_little(lms: Caller, kind: str) -> None:
     """A109: up to 1 MB; the response is a short problem."""
     path, raw = BODIES[kind]
     assert len(raw) <= MEGABYTE
-    start = time.process_time()
-    answer = lms.post(path, raw=raw)
-    assert time.process_time() - start < SECONDS
+    answers: list[Any] = []
+    assert cpu_seconds(lambda: answers.append(lms.post(path, raw=raw))) < SECONDS
+    (answer,) = answers
     assert answer.status_code in (200, 201, 400, 422)
     problem: Any = answer.json
     assert len(problem.get("errors", [])) <= 100
@@ -129,6 +129,7 @@ def test_the_worst_url_costs_little(lms: Caller) -> None:
     """A110: the web server reads at most 8,190 bytes."""
     nested = json.dumps(["members", 0, "[" * 1000])
     for query in ("&".join(f"{key:x}=" for key in range(1800)), "a&" * 4000, "q=" + nested):
-        start = time.process_time()
-        assert lms.get(f"/members?{query}").status_code == 422
-        assert time.process_time() - start < SECONDS
+        answers: list[Any] = []
+        path = f"/members?{query}"
+        assert cpu_seconds(lambda path=path, to=answers: to.append(lms.get(path))) < SECONDS
+        assert answers[0].status_code == 422

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from flask import Flask
 from sqlalchemy import create_engine, event, func, select, text, update
 
 from tests.conftest import SECRET, settings_for
+from tests.cpu_time import cpu_seconds
 from tests.factories import NOW, Make
 from webapp import create_app
 from webapp.auth import staff_sessions as sessions
@@ -494,16 +494,20 @@ def test_an_endless_row_and_endless_rows_cost_little(lived_in: Settings, tmp_pat
             with opened.open("staff.jsonl", "w") as out:
                 for _ in range(300):
                     out.write(piece)
-        start = time.process_time()
+        answers: list[str] = []
         tracemalloc.start()
         try:
-            answer = refused(run(lived_in, "restore", str(bomb), "--replace"))
+            spent = cpu_seconds(
+                lambda to=answers, file=bomb: to.append(
+                    refused(run(lived_in, "restore", str(file), "--replace"))
+                )
+            )
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert sentence in answer
+        assert sentence in answers[0]
         assert peak < 300_000_000
-        assert time.process_time() - start < 10
+        assert spent < 10
 
 
 def test_a_backup_writes_over_nothing_and_leaves_nothing_half(
