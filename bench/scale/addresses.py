@@ -193,6 +193,7 @@ ELSEWHERE = {
     "connections.compare",
     "connections.edit",
     "connections.pending",
+    "connections.plugin",
     "connections.removal_window",
     "connections.show",
     "credentials.credential",
