@@ -160,7 +160,11 @@ def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, 
             "Audit log",
         ]
         expected += ["Community", "Open Badges", "Staff"] if role == Role.ADMIN else []
-        expected += ["API keys", "Webhooks"] if may(role, Permission.MANAGE_INTEGRATIONS) else []
+        expected += (
+            ["API keys", "Webhooks", "Connections"]
+            if may(role, Permission.MANAGE_INTEGRATIONS)
+            else []
+        )
         expected += ["System"] if role == Role.ADMIN else []
         expected += ["Help"]
         assert [link.get_text(strip=True) for link in links] == expected

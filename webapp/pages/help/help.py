@@ -25,8 +25,8 @@ GUIDES = (
     "open-badges",
     "audit",
     "staff",
-    "connect",
     "connections",
+    "connect",
     "account",
 )
 

@@ -92,7 +92,9 @@ def new() -> ResponseReturnValue:
 def plugin() -> ResponseReturnValue:
     """Download the plugin for WordPress."""
     file = package.folder("connections") / "wordpress" / "laurel-badges.php"
-    return send_file(file, mimetype="text/plain", as_attachment=True, max_age=0)
+    response = send_file(file, mimetype="text/plain", as_attachment=True)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @blueprint.post("")
