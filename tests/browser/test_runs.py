@@ -83,8 +83,8 @@ def test_forecast_stop_retry_and_undo(quiet: Site, visit: Callable[..., Visitor]
     press(page, "Stop", "link")
     expect(window(page, "Stop batch")).to_contain_text("2 of 6 are done")
     window(page, "Stop batch").get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("status").first).to_contain_text("4 members marked Error")  # it fades
     expect(now).to_have_text("Partially published4 errors")
-    expect(page.get_by_role("status").first).to_contain_text("4 members marked Error")
     expect(page.locator("#members").get_by_text("Stopped by The Admin")).to_have_count(4)
 
     press(page, "Retry")
