@@ -694,6 +694,7 @@ WORST = {
 }
 
 
+@pytest.mark.timeout(600)  # up to six readings of five megabytes, on a machine that may be busy
 @pytest.mark.parametrize("kind", WORST)
 def test_no_file_within_the_limit_takes_long(kind: str) -> None:
     """D3: the worst files of five megabytes, two seconds or four times what the csv module takes."""
