@@ -61,6 +61,24 @@ def test_a_badge_is_private_until_it_is_shared(
     assert shared(client, page, award) != public
 
 
+def test_an_ended_link_offers_nothing_that_needs_an_account(client: ReviewingClient) -> None:
+    answer = client.get("/m/1-ended")
+    assert answer.status_code == 404
+    assert answer.words("h1") == "Page not found"
+    assert answer.words("main").endswith("Ask the person who gave you the link for a new one.")
+    assert not answer.page.select("a")
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_dates_have_a_year(client: ReviewingClient, page: str, award: Award) -> None:
+    """As in the credential: the day in UTC, however recent it is."""
+    at = award.awarded_at
+    for path in (page, shared(client, page, award)):
+        answer = client.get(path)
+        assert answer.words("main time") == f"{at.day} {at:%b %Y}"
+        assert answer.page.select_one(f"main time[datetime='{at.date()}']")
+
+
 def test_links_cannot_be_guessed_or_used_for_others(
     client: ReviewingClient, page: str, award: Award, make: Make
 ) -> None:

@@ -86,7 +86,13 @@ def _answer(
     code: int, message: str | None = None, reference: str | None = None, shown: int | None = None
 ) -> Response:
     """Render the page for `code`, or the one for `shown` with that status; for htmx a message added to the page."""
-    values = {"code": shown or code, "message": message, "reference": reference, "back": _back()}
+    values = {
+        "code": shown or code,
+        "message": message,
+        "reference": reference,
+        "back": _back(),
+        "outside": request.blueprint == "outside",
+    }
     if code < 500:
         try:
             return make_response(render_template("errors/error.html", **values), code)
