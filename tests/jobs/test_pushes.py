@@ -15,7 +15,7 @@ from tests.domain.batches.test_processing import run
 from tests.factories import NOW, Make
 from tests.jobs import test_pulls
 from tests.jobs.community import Community
-from tests.jobs.test_pulls import Connect, actor
+from tests.jobs.test_pulls import LOOPBACK, Connect, actor
 from webapp.adapters.contract import ConnectionProblem, Refused, RemoteBadge, RetryAfter
 from webapp.database import db
 from webapp.domain.awards import group, manual
@@ -281,14 +281,40 @@ def test_a_quest_and_a_badge_are_mapped_once(linked: int, make: Make) -> None:
     quest, other = make.quest(), make.quest()
     mapping_id = map_(linked, quest)
     assert map_(linked, quest) == mapping_id
-    with pytest.raises(DomainError, match="already"):
+    with pytest.raises(DomainError, match="This quest has a badge there already") as refusal:
         map_(linked, quest, "b2")
-    with pytest.raises(DomainError, match="already"):
+    assert refusal.value.field == "quest"
+    with pytest.raises(DomainError, match="This badge shows another quest already") as refusal:
         map_(linked, other)
+    assert refusal.value.field == "badge"
     award(quest, 1)
     with transaction():
         mappings.remove(linked, mapping_id, actor())
     assert left() == 0
+
+
+def test_a_badge_there_is_chosen_or_created(linked: int, community: Community, make: Make) -> None:
+    quest = make.quest("Answered", make.badge("Helper"))
+    with transaction():
+        mappings.store_badges(linked, community.badges())
+    connection = settings.get(linked)
+
+    def choose(badge_id: str | None, quest_id: int | None = quest.id) -> RemoteBadge:
+        return mappings.choose_badge(connection, quest_id, badge_id, LOOPBACK)
+
+    assert choose("b2") == RemoteBadge("b2", "Guest there")
+    created = choose(None)
+    assert community.badge_names[created.id] == created.name == "Helper"
+    assert choose(None) == created
+    with pytest.raises(DomainError, match="Choose a quest") as refusal:
+        choose("b1", None)
+    assert refusal.value.field == "quest"
+    with pytest.raises(DomainError, match="Choose the community's badge") as refusal:
+        choose("b9")
+    assert refusal.value.field == "badge"
+    community.problems = [ConnectionProblem("connections.secret_unreadable")]
+    with pytest.raises(DomainError):
+        choose(None)
 
 
 def test_an_erased_member_is_forgotten(linked: int, community: Community, make: Make) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, select
@@ -12,6 +12,7 @@ from webapp.adapters.contract import RemoteBadge
 from webapp.database import db, execute_rowcount
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.connections import settings
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.infrastructure import job_queue
@@ -34,6 +35,27 @@ def store_badges(connection_id: int, badges: Sequence[RemoteBadge]) -> None:
     connection.badges = [[badge.id, badge.name] for badge in ordered[:MOST_BADGES]]
 
 
+def choose_badge(
+    connection: Connection, quest_id: int | None, badge_id: str | None, allowed: Iterable[str]
+) -> RemoteBadge:
+    """Return the badge there that is to show a quest's awards; without an ID, create one of the quest's title.
+
+    It may call the community: call it outside a transaction. Raises DomainError.
+    """
+    if quest_id is None:
+        raise DomainError("connections.quest_missing", "quest")
+    if badge_id is None:
+        quest = require(Quest, quest_id, options=[joinedload(Quest.badge)])
+        name, description = quest.title, quest.badge.description
+        return settings.fetch(
+            connection, allowed, lambda adapter: adapter.create_badge(name, description)
+        )
+    names = dict(connection.badges)
+    if badge_id not in names:
+        raise DomainError("connections.badge_missing", "badge")
+    return RemoteBadge(badge_id, names[badge_id])
+
+
 def create(connection_id: int, quest_id: int, badge: RemoteBadge, actor: Actor) -> BadgeMapping:
     """Show a quest's awards as a badge there, those made before too. Returns an existing mapping of both unchanged.
 
@@ -46,8 +68,7 @@ def create(connection_id: int, quest_id: int, badge: RemoteBadge, actor: Actor) 
     for there in db.session.scalars(select(BadgeMapping).where(mine, either)):
         if there.quest_id == quest.id and there.remote_id == badge.id:
             return there
-        code = "quest_mapped" if there.quest_id == quest.id else "badge_mapped"
-        if code == "quest_mapped":
+        if there.quest_id == quest.id:
             raise DomainError("connections.quest_mapped", "quest")
         raise DomainError("connections.badge_mapped", "badge")
     if badge.id not in {known for known, _ in connection.badges}:
@@ -111,11 +132,6 @@ def overview(connection_id: int) -> list[Mapped]:
         Mapped(mapping, *numbers.get(mapping.quest_id, (0, 0)))
         for mapping in db.session.scalars(query)
     ]
-
-
-def quest_to_map(quest_id: int) -> Quest:
-    """Return a quest with its badge, whose name a new badge there gets. Raises NotFoundError."""
-    return require(Quest, quest_id, options=[joinedload(Quest.badge)])
 
 
 def unmapped_quests(connection_id: int) -> list[Quest]:

@@ -10,11 +10,9 @@ from htmx_flask import request
 
 from webapp import package
 from webapp.adapters.contract import (
-    Adapter,
     AdapterKind,
     Check,
     ConnectionProblem,
-    RemoteBadge,
 )
 from webapp.domain.connections import comparison, mappings, pulls, pushes, settings
 from webapp.domain.connections.settings import ConnectionFields
@@ -224,7 +222,8 @@ def map_badge(connection_id: int) -> ResponseReturnValue:
     form = MappingForm.sent()
     connection = settings.get(connection_id)
     try:
-        badge = _chosen_badge(connection, form)
+        badge_id = None if form.badge == CREATE else form.badge
+        badge = mappings.choose_badge(connection, form.quest, badge_id, _allowed())
         with transaction():
             mappings.create(connection_id, form.quest or 0, badge, current_actor())
     except DomainError as refusal:
@@ -232,23 +231,6 @@ def map_badge(connection_id: int) -> ResponseReturnValue:
         return _badges(settings.get(connection_id), form, 422)
     flash("Badge mapped. Its holders will be visible there soon.", "success")
     return redirect(url_for(".badges", connection_id=connection_id), 303)
-
-
-def _chosen_badge(connection: Connection, form: MappingForm) -> RemoteBadge:
-    if form.quest is None:
-        raise DomainError("connections.quest_missing", "quest")
-    if form.badge == CREATE:
-        quest = mappings.quest_to_map(form.quest)
-        name, description = quest.title, quest.badge.description
-
-        def create(adapter: Adapter) -> RemoteBadge:
-            return adapter.create_badge(name, description)
-
-        return settings.fetch(connection, _allowed(), create)
-    names = {str(number): name for number, name in connection.badges}
-    if form.badge not in names:
-        raise DomainError("connections.badge_missing", "badge")
-    return RemoteBadge(form.badge, names[form.badge])
 
 
 @blueprint.post("/<int:connection_id>/badges/<int:mapping_id>/removal")
