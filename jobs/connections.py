@@ -44,8 +44,7 @@ def _pages(import_id: int, owner: str, _claimed: MemberImport) -> Steps:
         connection, cursor = pulls.connection_of(import_id)
         rate = request_rate.of(connection.id, connection.rate)
     try:
-        adapter = open_adapter(connection, settings().webhook_networks)
-        try:
+        with open_adapter(connection, settings().webhook_networks) as adapter:
             while True:
                 rate.wait()
                 page = adapter.pull(cursor)
@@ -55,8 +54,6 @@ def _pages(import_id: int, owner: str, _claimed: MemberImport) -> Steps:
                 if not cursor:
                     return
                 yield True
-        finally:
-            adapter.close()
     except ConnectionProblem as problem:
         with transaction():
             pulls.fail(import_id, owner, problem, worker_actor().at)
@@ -81,16 +78,13 @@ def _claim(connection_id: int, owner: str, lease: float, at: datetime) -> Connec
 def _rounds(connection_id: int, owner: str, claimed: Connection) -> Steps:
     rate = request_rate.of(connection_id, claimed.rate)
     try:
-        adapter = open_adapter(claimed, settings().webhook_networks)
-        try:
+        with open_adapter(claimed, settings().webhook_networks) as adapter:
             while _mark_some(connection_id, owner):
                 yield True
             while _round(connection_id, owner, adapter, rate):
                 yield True
             while _compare(connection_id, owner, adapter, rate):
                 yield True
-        finally:
-            adapter.close()
         with transaction():
             leases.release(Connection, connection_id, owner)
     except ConnectionProblem as problem:

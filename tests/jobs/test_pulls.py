@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,9 +11,11 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from jobs import connections as job
-from jobs import context, imports, periodic
+from jobs import imports, periodic
+from tests.adapters.fakes import LOOPBACK
 from tests.factories import NOW, Make
 from tests.jobs.community import Community
+from tests.jobs.process import on_loopback
 from webapp.adapters.contract import AdapterKind, Check, ConnectionProblem, Pull, RemoteMember
 from webapp.database import db
 from webapp.domain.actor import Actor
@@ -38,7 +40,6 @@ from webapp.models import (
 from webapp.models.member_import import RowKind
 from webapp.transaction import transaction
 
-LOOPBACK = ("127.0.0.0/8",)
 ADDRESS = "http://127.0.0.1:9/"
 CHECK = Check("Kettle Club", "laurel", "6.8")
 
@@ -47,18 +48,7 @@ def actor(minutes: float = 0) -> Actor:
     return Actor(NOW + timedelta(minutes=minutes), Origin.CONSOLE)
 
 
-@pytest.fixture
-def process(app: Flask) -> Iterator[Flask]:
-    """The app as in the job's process, allowed to connect to loopback."""
-    context.app.cache_clear()
-    original, context.create_app = context.create_app, lambda **_: app
-    before = app.config["LAUREL"]
-    app.config["LAUREL"] = replace(before, webhook_networks=LOOPBACK)
-    with app.app_context():
-        yield app
-    context.create_app = original
-    context.app.cache_clear()
-    app.config["LAUREL"] = before
+process = on_loopback
 
 
 @pytest.fixture

@@ -10,12 +10,14 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from jobs import connections as job
+from tests.adapters.fakes import LOOPBACK
 from tests.counting import statements
 from tests.domain.batches.test_processing import run
 from tests.factories import NOW, Make
 from tests.jobs import test_pulls
 from tests.jobs.community import Community
-from tests.jobs.test_pulls import LOOPBACK, Connect, actor
+from tests.jobs.process import on_loopback
+from tests.jobs.test_pulls import Connect, actor
 from webapp.adapters.contract import ConnectionProblem, Refused, RemoteBadge, RetryAfter
 from webapp.database import db
 from webapp.domain.awards import group, manual
@@ -27,7 +29,7 @@ from webapp.messages import Message
 from webapp.models import Award, BadgeDifference, BadgeMapping, BadgeSync, Connection, Member, Quest
 from webapp.transaction import transaction
 
-process, community, connect = test_pulls.process, test_pulls.community, test_pulls.connect
+process, community, connect = on_loopback, test_pulls.community, test_pulls.connect
 
 
 @pytest.fixture

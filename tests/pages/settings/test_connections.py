@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import closing
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from jobs import connections as job
-from jobs import context, imports
+from jobs import imports
 from tests.adapters.fakes import LOOPBACK, FakeWordPress
 from tests.counting import statements
 from tests.domain.batches.test_processing import run
 from tests.factories import Make
+from tests.jobs.process import job_process
 from tests.pages.client import ReviewingClient
 from webapp.adapters.contract import Check
 from webapp.database import db
@@ -36,16 +37,8 @@ def make_connection(actor: Actor, name: str = "Kettle Club") -> Connection:
 @pytest.fixture
 def site(app: Flask) -> Iterator[FakeWordPress]:
     """A WordPress that the app, its jobs included, may connect to."""
-    context.app.cache_clear()
-    original, context.create_app = context.create_app, lambda **_: app
-    before = app.config["LAUREL"]
-    app.config["LAUREL"] = replace(before, webhook_networks=LOOPBACK)
-    fake = FakeWordPress()
-    yield fake
-    fake.close()
-    context.create_app = original
-    context.app.cache_clear()
-    app.config["LAUREL"] = before
+    with job_process(app, webhook_networks=LOOPBACK), closing(FakeWordPress()) as fake:
+        yield fake
 
 
 def entered(site: FakeWordPress, **changed: str) -> dict[str, str]:

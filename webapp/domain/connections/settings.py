@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -102,15 +103,8 @@ def check_fields(
     validate(fields, allowed, kept)
     url_policy.ensure_public(fields.address, allowed)
     secret = fields.secret or (_secret(kept) if kept else "")
-    kind = AdapterKind(fields.kind)
-    to = url_policy.target(fields.address, allowed)
-    adapter = adapter_for(kind, to, Credentials(fields.account, secret), tuple(allowed))
-    try:
+    with _domain_errors(), closing(_adapter(fields, secret, allowed)) as adapter:
         return adapter.check()
-    except ConnectionProblem as problem:
-        raise DomainError(problem.message.code, **problem.message.values) from None
-    finally:
-        adapter.close()
 
 
 def create(
@@ -215,42 +209,28 @@ def overview() -> list[ConnectionSummary]:
     return [ConnectionSummary(one, accounts.get(one.id, 0)) for one in connections]
 
 
-def open_adapter(connection: Connection, allowed: Iterable[str]) -> Adapter:
-    """Return an adapter, to be closed after use. Raises ConnectionProblem if address or secret can't be used."""
+@contextmanager
+def open_adapter(connection: Connection, allowed: Iterable[str]) -> Iterator[Adapter]:
+    """An adapter for a connection; use it outside a transaction. Raises ConnectionProblem."""
     try:
-        to = url_policy.target(connection.address, allowed)
-        return adapter_for(
-            AdapterKind(connection.kind),
-            to,
-            Credentials(connection.account, decrypt(connection.secret)),
-            tuple(allowed),
-        )
+        adapter = _adapter(connection, _secret(connection), allowed)
     except DomainError as problem:
         raise ConnectionProblem(problem.text.code, **problem.text.values) from None
-    except DecryptionError:
-        raise ConnectionProblem("connections.secret_unreadable") from None
+    with closing(adapter):
+        yield adapter
 
 
 def fetch(connection: Connection, allowed: Iterable[str], call: Callable[[Adapter], T]) -> T:
     """Ask a community for something; call it outside a transaction. Raises DomainError if it fails."""
-    try:
-        adapter = open_adapter(connection, allowed)
-        try:
-            return call(adapter)
-        finally:
-            adapter.close()
-    except ConnectionProblem as problem:
-        raise DomainError(problem.message.code, **problem.message.values) from None
+    with _domain_errors(), open_adapter(connection, allowed) as adapter:
+        return call(adapter)
 
 
 def check(connection_id: int, allowed: Iterable[str]) -> Check | ConnectionProblem:
     """Sign in to a community; call it outside a transaction, and pass the result to `record_check`."""
     try:
-        adapter = open_adapter(get(connection_id), allowed)
-        try:
+        with open_adapter(get(connection_id), allowed) as adapter:
             return adapter.check()
-        finally:
-            adapter.close()
     except ConnectionProblem as problem:
         return problem
 
@@ -287,6 +267,22 @@ def reencrypt_secrets() -> None:
                 connection.secret = encrypt(decrypt(connection.secret))
             except DecryptionError:
                 continue
+
+
+def _adapter(to: ConnectionFields | Connection, secret: str, allowed: Iterable[str]) -> Adapter:
+    """Return an adapter, to be closed after use. Raises DomainError if the address may not be connected to."""
+    target = url_policy.target(to.address, allowed)
+    credentials = Credentials(to.account, secret)
+    return adapter_for(AdapterKind(to.kind), target, credentials, tuple(allowed))
+
+
+@contextmanager
+def _domain_errors() -> Iterator[None]:
+    """Raise a problem of the block as DomainError."""
+    try:
+        yield
+    except ConnectionProblem as problem:
+        raise DomainError(problem.message.code, **problem.message.values) from None
 
 
 def _record_check(connection: Connection, check: Check, at: datetime) -> None:
