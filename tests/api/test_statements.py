@@ -9,9 +9,13 @@ import pytest
 from tests.api.conftest import Caller
 from tests.counting import statements
 from tests.factories import NOW
+from webapp.adapters.contract import Check, RemoteBadge
 from webapp.domain.actor import Actor
+from webapp.domain.connections import mappings, settings
+from webapp.domain.connections.settings import ConnectionFields
 from webapp.domain.credentials import issuer
-from webapp.models import Origin
+from webapp.domain.webhooks import endpoints
+from webapp.models import Origin, WebhookEvent
 from webapp.transaction import transaction
 
 pytestmark = [pytest.mark.databases("sqlite", "postgresql"), pytest.mark.usefixtures("context")]
@@ -30,7 +34,35 @@ def test_statements_of_an_award_and_its_revocation(lms: Caller, community: dict[
     assert len(repeating) == 4, "\n\n".join(repeating)
     with statements() as revoking:
         lms.post(f"/awards/{made.json['id']}/revocation", {"reason": "Mistake"})
-    assert len(revoking) == 11, "\n\n".join(revoking)
+    assert len(revoking) == 9, "\n\n".join(revoking)
+
+
+def test_a_community_and_a_webhook_take_a_statement_each(
+    lms: Caller, community: dict[str, Any]
+) -> None:
+    """One to mark what the community is to show, one to write the deliveries; without them, neither."""
+    quest = community["quest"]
+
+    def counts() -> tuple[int, int]:
+        with statements() as awarding:
+            made = lms.post("/awards", {"quest": str(quest.id), "member": {"id": "4821"}})
+        with statements() as revoking:
+            lms.post(f"/awards/{made.json['id']}/revocation", {"reason": "Mistake"})
+        return len(awarding), len(revoking)
+
+    assert counts() == (5, 9)
+    actor = Actor(NOW, Origin.COMMAND_LINE)
+    fields = ConnectionFields("wordpress", "https://club.example.org/", "laurel", "secret")
+    with transaction():
+        connection_id = settings.create(fields, Check("Club", "laurel", "6.8"), (), actor).id
+    assert counts() == (5, 9)
+    with transaction():
+        mappings.create(connection_id, quest.id, RemoteBadge("b1", "Helper"), actor)
+    assert counts() == (6, 10)
+    kinds = [WebhookEvent.AWARD_CREATED, WebhookEvent.AWARD_REVOKED]
+    with transaction():
+        endpoints.create("https://example.org/hook", kinds, (), actor)
+    assert counts() == (7, 11)
 
 
 @pytest.mark.parametrize(

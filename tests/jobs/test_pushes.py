@@ -409,7 +409,7 @@ def test_random_histories_end_alike(linked: int, community: Community, make: Mak
 def test_a_chunk_of_a_batch_costs_no_statement_without_a_connection(
     process: Flask, make: Make, connect: Connect, connected: bool
 ) -> None:
-    """With one, it costs a statement to mark, and one to look for webhooks; whatever the size."""
+    """With one, it costs a statement to mark, whatever the size."""
     quest = make.quest()
     if connected:
         map_(connect(), quest)

@@ -80,8 +80,6 @@ def make_awards(
     candidates.note_awarded([(award.quest_id, award.member_id) for award in made], at)
     kind = WebhookEvent.AWARD_RESTORED if "restores_id" in values else WebhookEvent.AWARD_CREATED
     outbox.emit(kind, [award.id for award in made], at, webhooks=webhooks)
-    if not webhooks:  # communities show them all the same
-        award_sync.mark_awards([award.id for award in made], at)
     return made
 
 
@@ -138,7 +136,7 @@ def award_by_hand(
     made = db.session.execute(_insert_by_hand(dialect_name(), one=one), values).all()
     if not made:
         return actor.at, []
-    _, required, subscribed = made[0]
+    _, required, subscribed, shown = made[0]
     awards = [award for award, *_ in made]
     for award in awards:
         set_committed_value(award, "member", by_id[award.member_id])
@@ -146,7 +144,8 @@ def award_by_hand(
     at = awards[0].awarded_at
     if required:
         candidates.note_awarded([(quest.id, award.member_id) for award in awards], at)
-    outbox.emit(WebhookEvent.AWARD_CREATED, [award.id for award in awards], at, webhooks=subscribed)
+    ids = [award.id for award in awards]
+    outbox.emit(WebhookEvent.AWARD_CREATED, ids, at, webhooks=subscribed, communities=shown)
     return at, awards
 
 
@@ -181,8 +180,9 @@ def _insert_by_hand(dialect: str, *, one: bool) -> Executable:
     )
     required = returned(candidates.is_required(quest_id), "required")
     subscribed = returned(outbox.has_subscribers(WebhookEvent.AWARD_CREATED), "subscribed")
-    made = new.returning(*of, required, subscribed)
-    return prepared(select(Award, required, subscribed).from_statement(made))
+    shown = returned(award_sync.is_in_use(), "shown")
+    made = new.returning(*of, required, subscribed, shown)
+    return prepared(select(Award, required, subscribed, shown).from_statement(made))
 
 
 def _among(member_id: InstrumentedAttribute[int], *, one: bool) -> ColumnElement[bool]:

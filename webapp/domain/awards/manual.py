@@ -12,7 +12,8 @@ from functools import cache
 from sqlalchemy import Executable, bindparam, select, update
 from sqlalchemy.orm import contains_eager, load_only
 
-from webapp.database import LARGEST_ID, db, dialect_name, execute_rowcount, prepared
+from webapp.database import LARGEST_ID, db, dialect_name, prepared, returned
+from webapp.domain import award_sync
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.awards import queries as award_queries
@@ -158,7 +159,7 @@ def revoke(
     reason = validate_revocation(reason, actor)
     award = _lock_award(member_id, award_id)
     at = max(actor.at, award.awarded_at, award.restored_at or award.awarded_at)
-    changed = execute_rowcount(
+    changed = db.session.execute(
         update(Award)
         .where(Award.id == award.id, Award.revoked_at.is_(None))
         .values(
@@ -169,15 +170,23 @@ def revoke(
             revoke_source=source,
             revoke_reason=reason,
         )
-    )
+        .returning(
+            returned(outbox.has_subscribers(WebhookEvent.AWARD_REVOKED), "subscribed"),
+            returned(award_sync.is_in_use(), "shown"),
+        )
+        .execution_options(synchronize_session=False)
+    ).first()
     if changed:
+        subscribed, shown = changed
         audit_log.write(
             replace(actor, at=at), "award.revoked", "award", award.id, quest=award.quest_id
         )
-        outbox.emit(WebhookEvent.AWARD_REVOKED, [award.id], at)
+        outbox.emit(
+            WebhookEvent.AWARD_REVOKED, [award.id], at, webhooks=subscribed, communities=shown
+        )
     db.session.flush()
     db.session.refresh(award)
-    return AwardResult(award, bool(changed))
+    return AwardResult(award, changed is not None)
 
 
 def member_of(award_id: int) -> int:

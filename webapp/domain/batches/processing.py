@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from webapp.database import db, execute_rowcount
-from webapp.domain import leases
+from webapp.domain import award_sync, leases
 from webapp.domain.batches import award_entries, ranges, runs
 from webapp.domain.batches.ranges import ClaimedRange
 from webapp.domain.lookup import NO_KEY_UPDATE
@@ -188,13 +188,15 @@ def _decide(
         candidates.note_revoked_by_batch_undo(claimed.batch_id, claimed.quest_id, chunk, at)
         return decided.outcomes
     quest = db.session.execute(_QUEST_STATE, {"quest_id": claimed.quest_id})
-    quest_open, required, subscribed = quest.one()
+    quest_open, required, subscribed, shown = quest.one()
     if not quest_open:
         return _close(claimed, chunk, Outcome.ARCHIVED, at)
     if hopeless:
         return _close(claimed, chunk, Outcome.FAILED, at)
     decided = award_entries.award_chunk(claimed, chunk, at)
-    outbox.emit(WebhookEvent.AWARD_CREATED, decided.awards, at, webhooks=subscribed)
+    outbox.emit(
+        WebhookEvent.AWARD_CREATED, decided.awards, at, webhooks=subscribed, communities=shown
+    )
     if required:
         candidates.note_awarded_by_batch(claimed.batch_id, claimed.quest_id, chunk, at)
     return decided.outcomes
@@ -215,8 +217,9 @@ _QUEST_STATE = select(
     .exists(),
     candidates.is_required(bindparam("quest_id")),
     outbox.has_subscribers(WebhookEvent.AWARD_CREATED),
+    award_sync.is_in_use(),
 )
-"""Whether a quest can be awarded, a rule requires it, and an endpoint is subscribed to awards."""
+"""Whether a quest can be awarded and a rule requires it, and whether endpoints and communities get awards."""
 
 
 def _close(

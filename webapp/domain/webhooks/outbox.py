@@ -16,7 +16,6 @@ from sqlalchemy import (
     exists,
     insert,
     literal,
-    or_,
     select,
     true,
 )
@@ -45,17 +44,25 @@ FEW = 50  # subjects; for more, the delivery worker finds the endpoints with new
 
 
 def emit(
-    kind: WebhookEvent, subject_ids: list[int], at: datetime, *, webhooks: bool = True
+    kind: WebhookEvent,
+    subject_ids: list[int],
+    at: datetime,
+    *,
+    webhooks: bool = True,
+    communities: bool = True,
 ) -> None:
     """Write an event for each subject, to be sent to subscribed endpoints after the commit; two statements.
 
     For awards, a third one marks what communities are to show.
 
     Call it after the change, so that concurrent changes of a subject are written in their order. Without `webhooks`
-    they aren't sent, because neither an endpoint nor a community gets them, or past awards are imported; one statement.
+    they aren't sent, because no endpoint is subscribed or past awards are imported. Without `communities` none is
+    marked, because none shows awards. Each saves its statement.
     """
     if subject_ids:
         _emit(kind, subject_ids, at, secrets.randbits(62) if kind in REPEATED else 0, webhooks)
+        if communities and kind in OF_AWARDS:
+            award_sync.mark_awards(subject_ids, at)
 
 
 def emit_run(kind: WebhookEvent, batch: Batch, at: datetime) -> None:
@@ -64,13 +71,12 @@ def emit_run(kind: WebhookEvent, batch: Batch, at: datetime) -> None:
 
 
 def has_subscribers(kind: WebhookEvent) -> ColumnElement[bool]:
-    """True if an endpoint is subscribed to events of this kind, or a community shows awards; part of a larger query."""
-    subscribed = exists().where(
+    """True if an endpoint is subscribed to events of this kind; part of a larger query."""
+    return exists().where(
         Listens.kind.in_(map(literal, _subscriptions(kind))),
         Endpoint.id == Listens.endpoint_id,
         Endpoint.disabled_at.is_(None),
     )
-    return or_(subscribed, award_sync.is_in_use()) if kind in OF_AWARDS else subscribed
 
 
 def _subscriptions(kind: WebhookEvent) -> list[WebhookEvent]:
@@ -87,8 +93,6 @@ def _emit(
     db.session.execute(_INSERT_EVENTS, rows)
     if not webhooks:
         return
-    if kind in OF_AWARDS:
-        award_sync.mark_awards(subject_ids, at)
     values = {**same, "kinds": _subscriptions(kind), "subject_ids": subject_ids}
     subscribed = set(db.session.scalars(_insert_deliveries(dialect_name()), values))
     if len(subject_ids) > FEW and subscribed:
