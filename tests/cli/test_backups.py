@@ -23,6 +23,7 @@ from tests.conftest import SECRET, settings_for
 from tests.cpu_time import cpu_seconds
 from tests.factories import NOW, Make
 from webapp import create_app
+from webapp.adapters.contract import Check
 from webapp.auth import staff_sessions as sessions
 from webapp.cli import main
 from webapp.cli.backups.archive import MANIFEST, Writer
@@ -36,7 +37,10 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import search
 from webapp.domain.audit_log.search import AuditFilters
 from webapp.domain.batches import drafts
+from webapp.domain.connections import settings as connections
+from webapp.domain.connections.settings import ConnectionFields
 from webapp.domain.credentials import issuer, sharing, signing
+from webapp.domain.imports import erased_accounts
 from webapp.domain.operations import heartbeats, maintenance
 from webapp.domain.operations.heartbeats import ThisProcess
 from webapp.domain.staff import password_links, two_factor
@@ -48,6 +52,7 @@ from webapp.models import (
     Badge,
     Batch,
     BatchRange,
+    Connection,
     Origin,
     ProcessKind,
     Role,
@@ -128,6 +133,11 @@ def lived_in(app: Flask, make: Make, database: Settings) -> Settings:
     gone = make.batch(members, quest, "Draft that is deleted")
     anna = make.staff(Role.ADMIN)
     with app.app_context():
+        fields = ConnectionFields("wordpress", "https://club.example.org/", "laurel", "secret")
+        with transaction():
+            connection = connections.create(fields, Check("Club", "laurel", "6.8"), (), ACT)
+            erased_accounts.among(connection, [])  # makes its key
+            erased_accounts.keep([(connection.id, "7")])
         with transaction():
             drafts.delete_draft(gone.id, ACT)
         with transaction():
@@ -183,6 +193,8 @@ def test_a_restored_database_equals_the_original(
         assert maintenance.differing(NOW) == []
         holders = select(Badge.holders).order_by(Badge.id)
         assert list(db.session.scalars(holders)) == [2]
+        connection = db.session.scalars(select(Connection)).one()
+        assert erased_accounts.among(connection, ["7", "8"]) == {"7"}
         db.session.remove()
         db.engine.dispose()
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from jobs import connections as job
 from jobs import imports, periodic
 from tests.adapters.fakes import LOOPBACK
+from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.jobs.community import Community
 from tests.jobs.process import on_loopback
@@ -24,9 +26,12 @@ from webapp.domain.connections.settings import ConnectionFields
 from webapp.domain.erasure import erase
 from webapp.domain.errors import DomainError
 from webapp.domain.imports import imports as member_imports
+from webapp.infrastructure.encryption import decrypt
 from webapp.models import (
     AuditEvent,
     Connection,
+    ErasedAccount,
+    ErasedMember,
     ImportStatus,
     MatchBy,
     Member,
@@ -388,6 +393,133 @@ def test_erased_members_do_not_come_back(connect: Connect, community: Community)
         member_imports.discard(import_id)
     pull(connection_id)
     assert members() == {"Erased member": "erased", "bob": "active"}
+
+
+def erase_member(username: str, *, long_ago: bool = False) -> None:
+    """With `long_ago`, the ID that other systems are told has been deleted since."""
+    member_id = db.session.scalar(select(Member.id).where(Member.username == username)) or 0
+    with transaction():
+        erase.erase(member_id, actor())
+        if long_ago:
+            db.session.execute(delete(ErasedMember))
+
+
+def hashes() -> list[tuple[int, str]]:
+    db.session.rollback()
+    rows = db.session.execute(select(ErasedAccount.connection_id, ErasedAccount.hash))
+    return sorted((connection_id, hash_) for connection_id, hash_ in rows)
+
+
+@pytest.mark.parametrize("match_by", MatchBy)
+def test_pulls_pass_over_the_accounts_of_erased_members(
+    connect: Connect, community: Community, match_by: MatchBy
+) -> None:
+    """Also if all members of a page are erased, and long after the erasure."""
+    community.join("ada", "bob", "cyd", "dan")
+    community.page_size = 2
+    connection_id = connect(match_by)
+    pull(connection_id)
+    for username in ("ada", "bob", "dan"):
+        erase_member(username, long_ago=True)
+    done = pull(connection_id)
+    assert (done.status, done.rows, done.created) == (ImportStatus.DONE, 1, 0)
+    assert accounts() == {"cyd": "3"}
+    assert "ada" not in members()
+
+
+def test_an_account_that_is_only_matched_yet_is_passed_over_too(
+    connect: Connect, community: Community, make: Make
+) -> None:
+    make.member("other", email="ada@example.org")
+    community.join("ada", "bob")
+    connection_id = connect(MatchBy.EMAIL)
+    assert work(start(connection_id)).status == ImportStatus.TRIED
+    erase_member("other", long_ago=True)
+    pull(connection_id)
+    assert members() == {"Erased member": "erased", "bob": "active"}
+
+
+def test_of_an_erased_account_only_a_hash_with_the_connection_s_key_is_kept(
+    connect: Connect, community: Community
+) -> None:
+    assert set(ErasedAccount.__table__.columns.keys()) == {"connection_id", "hash"}
+    community.join("ada")
+    connection_id, second = connect(), connect()
+    pull(connection_id)
+    pull(second)
+    keys = [decrypt(one.account_key) for one in (settings.get(connection_id), settings.get(second))]
+    erase_member("ada")
+    made = [hmac.new(bytes.fromhex(key), b"1", "sha256").hexdigest() for key in keys]
+    assert made[0] != made[1]
+    assert hashes() == [(connection_id, made[0]), (second, made[1])]
+    with transaction():
+        settings.remove(connection_id, actor())
+    assert hashes() == [(second, made[1])]
+
+
+def test_erased_accounts_are_known_after_a_change_of_the_secret(
+    process: Flask, connect: Connect, community: Community
+) -> None:
+    community.join("ada", "bob")
+    connection_id = connect()
+    pull(connection_id)
+    erase_member("ada", long_ago=True)
+    before = process.config["SECRET_KEY"]
+    try:
+        process.config["SECRET_KEY"] = "another" * 9
+        process.config["SECRET_KEY_FALLBACKS"] = [before]
+        periodic.reencrypt_secrets()
+        process.config["SECRET_KEY_FALLBACKS"] = []
+        pull(connection_id)
+        assert members() == {"Erased member": "erased", "bob": "active"}
+    finally:
+        process.config["SECRET_KEY"], process.config["SECRET_KEY_FALLBACKS"] = before, []
+
+
+def test_without_the_secret_erased_accounts_are_unknown(
+    process: Flask, connect: Connect, community: Community
+) -> None:
+    """Nothing else breaks: someone can still be erased, and is known again once a pull has made a new key."""
+    community.join("ada", "bob")
+    connection_id = connect()
+    pull(connection_id)
+    erase_member("ada", long_ago=True)
+    (old,) = hashes()
+    with transaction():
+        settings.get(connection_id).account_key = "0000.nothing"
+    erase_member("bob", long_ago=True)
+    assert hashes() == [old]
+    pull(connection_id)
+    assert hashes() == []
+    assert {"ada", "bob"} <= set(members())
+    erase_member("ada", long_ago=True)
+    pull(connection_id)
+    assert "ada" not in members()
+
+
+def test_a_page_takes_a_fixed_number_of_statements(
+    connect: Connect, community: Community, make: Make
+) -> None:
+    community.join(*(f"user{number}" for number in range(1, 101)))
+    connection_id = connect(MatchBy.EMAIL)
+    pull(connection_id)
+    for number in range(1, 11):
+        erase_member(f"user{number}", long_ago=True)
+    counts = []
+    for size in (20, 100):
+        community.page_size = size
+        with transaction():
+            member_import = pulls.start(connection_id, actor())
+            claimed = pulls.claim(member_import.id, "worker", 60, NOW)
+        assert claimed is not None
+        page = replace(community.pull(), next_cursor="more")
+        with statements() as sent, transaction():
+            pulls.store(claimed.id, "worker", 60, page, NOW)
+        assert found(claimed.id).rows == size - 10
+        counts.append(len(sent))
+        with transaction():
+            member_imports.discard(claimed.id)
+    assert counts[0] == counts[1], counts
 
 
 def test_members_are_pulled_every_night(connect: Connect, community: Community) -> None:

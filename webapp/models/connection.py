@@ -39,7 +39,7 @@ _MATCHES = {
 
 
 class Connection(Lease, Base):
-    """A community. `secret` is encrypted; `name` is what the community calls itself.
+    """A community. `secret` and `account_key`, of `ErasedAccount`, are encrypted; `name` is what it calls itself.
 
     `problem` is why the last call failed, as a message; `failures` counts consecutive ones. Nothing is sent until
     `backoff_until`. A worker leases the row while it sends awards; `pace` is how many it last sent per minute. `badges`
@@ -55,6 +55,7 @@ class Connection(Lease, Base):
     address: Mapped[str] = mapped_column(String(2000))
     account: Mapped[str] = mapped_column(String(255), default="", server_default="")
     secret: Mapped[str] = mapped_column(Text)
+    account_key: Mapped[str] = mapped_column(Text, default="", server_default="")
     match_by: Mapped[MatchBy] = mapped_column(String(12), default=MatchBy.ID)
     imports_members: Mapped[bool] = mapped_column(default=True)
     shows_awards: Mapped[bool] = mapped_column(default=True, server_default=true())
@@ -106,6 +107,17 @@ class MemberAccount(Base):
     username: Mapped[str] = mapped_column(String(190), default="", server_default="")
     missing_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     marked: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+
+class ErasedAccount(Base):
+    """An erased member's account in a community, which pulls pass over: a hash of its ID with the connection's key."""
+
+    __tablename__ = "erased_accounts"
+
+    connection_id: Mapped[int] = mapped_column(
+        ForeignKey("connections.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    hash: Mapped[str] = mapped_column(text_key(64), primary_key=True)
 
 
 class PulledMember(Base):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -262,11 +262,11 @@ def record_success(connection: Connection) -> None:
 def reencrypt_secrets() -> None:
     """Encrypt the secrets with the current SECRET_KEY. Skips undecryptable ones: their next use reports them."""
     for connection in db.session.scalars(select(Connection)):
-        if needs_reencryption(connection.secret):
-            try:
-                connection.secret = encrypt(decrypt(connection.secret))
-            except DecryptionError:
-                continue
+        for name in ("secret", "account_key"):
+            encrypted = getattr(connection, name)
+            if encrypted and needs_reencryption(encrypted):
+                with suppress(DecryptionError):
+                    setattr(connection, name, encrypt(decrypt(encrypted)))
 
 
 def _adapter(to: ConnectionFields | Connection, secret: str, allowed: Iterable[str]) -> Adapter:

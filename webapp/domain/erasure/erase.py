@@ -2,7 +2,8 @@
 
 The row stays as the target of awards and entries. Its keys begin with a space, which no ID, username or email does, so
 no input matches it. Only `ErasedMember` keeps their ID, for the 90 days in which the feed of events tells other systems
-to erase them too. New places with members' data must be added to `PLACES`.
+to erase them too, and `ErasedAccount` a keyed hash of their account in a community, so that pulls pass over it. New
+places with members' data must be added to `PLACES`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from webapp.domain.members.personal_data import PersonalData
 from webapp.infrastructure import job_queue
 from webapp.messages import Message, join
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Upload
-from webapp.models.member_import import WORKING, RowKind
+from webapp.models.member_import import ACTIVE, WORKING, RowKind
 
 File = TypeVar("File", Upload, MemberImport)
 
@@ -77,10 +77,12 @@ def _shows(packed: bytes, person: PersonalData) -> bool:
 
 
 def lock_imports() -> None:
-    working = select(MemberImport).where(MemberImport.status.in_(WORKING))
-    for member_import in db.session.scalars(working.order_by(MemberImport.id).with_for_update()):
-        member_import.end_lease()
-        job_queue.enqueue_after_commit("import_members", member_import.id)
+    """Lock the imports and pulls in progress, and take the imports from their workers, which start over."""
+    active = select(MemberImport).where(MemberImport.status.in_(ACTIVE))
+    for member_import in db.session.scalars(active.order_by(MemberImport.id).with_for_update()):
+        if member_import.status in WORKING:
+            member_import.end_lease()
+            job_queue.enqueue_after_commit("import_members", member_import.id)
 
 
 def forget_imports(person: PersonalData) -> None:

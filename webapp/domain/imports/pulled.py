@@ -16,7 +16,7 @@ from webapp.adapters.contract import RemoteMember
 from webapp.database import db, execute_rowcount, upsert
 from webapp.database.arrays import in_array
 from webapp.domain import award_sync
-from webapp.domain.imports import columns
+from webapp.domain.imports import columns, erased_accounts
 from webapp.domain.imports.plan import ImportRow, ValidRow
 from webapp.domain.members.personal_data import PersonalData
 from webapp.domain.normalization import fold, searchable
@@ -41,22 +41,30 @@ LEAVING_SHARE = 0.1  # of the linked members; if more would leave, someone has t
 Rows = Iterator[tuple[ImportRow | ValidRow, list[str]]]
 
 
-def store(pull: MemberImport, connection: Connection, members: Sequence[RemoteMember]) -> int:
-    """Store a page of members, without those erased here; return how many are new in this pull."""
+def store(pull: MemberImport, connection: Connection, members: Sequence[RemoteMember]) -> bool:
+    """Store a page of members, without those erased here; False if this pull has read them all before.
+
+    Takes a fixed number of statements. Call it with the connection locked.
+    """
+    erased = erased_accounts.among(connection, [member.id for member in members])
     linked = _linked(connection, [member.id for member in members])
     ids = {member.id: _new_id(connection, member.id) for member in members} | linked
-    erased = set(
+    erased_ids = set(
         db.session.scalars(
             select(ErasedMember.external_id).where(
                 in_array(ErasedMember.external_id, list(ids.values()))
             )
         )
     )
-    known = select(PulledMember.remote_id).where(
-        PulledMember.import_id == pull.id, in_array(PulledMember.remote_id, list(ids))
+    erased |= {remote_id for remote_id, id_ in ids.items() if id_ in erased_ids}
+    read = set(
+        db.session.scalars(
+            select(PulledMember.remote_id).where(
+                PulledMember.import_id == pull.id, in_array(PulledMember.remote_id, list(ids))
+            )
+        )
     )
-    passed = {*db.session.scalars(known), *(one for one in ids if ids[one] in erased)}
-    new = {member.id: member for member in members if member.id not in passed}
+    new = {member.id: member for member in members if member.id not in erased | read}
     rows = [
         {
             "import_id": pull.id,
@@ -73,7 +81,7 @@ def store(pull: MemberImport, connection: Connection, members: Sequence[RemoteMe
     if rows:
         db.session.execute(insert(PulledMember), rows)
     pull.rows += len(rows)
-    return len(rows)
+    return bool(new) or bool(erased and not read)
 
 
 def _storable(text: str) -> str:
@@ -317,7 +325,20 @@ def forget(import_id: int) -> None:
 
 
 def forget_person(person: PersonalData) -> None:
-    """Erase a person from accounts, what is marked for them, and what a pull has read; not from the community."""
+    """Erase a person from accounts, what is marked for them, and what a pull has read; not from the community.
+
+    Later pulls pass over their accounts, also over those that a pull has matched and not linked yet.
+    """
+    accounts = select(MemberAccount.connection_id, MemberAccount.remote_id).where(
+        MemberAccount.member_id == person.id
+    )
+    matched = (
+        select(MemberImport.connection_id, PulledMember.remote_id)
+        .join(MemberImport, MemberImport.id == PulledMember.import_id)
+        .where(PulledMember.external_id == person.external_id)
+    )
+    both = db.session.execute(accounts.union(matched)).all()
+    erased_accounts.keep([(connection_id, remote_id) for connection_id, remote_id in both])
     for table in (BadgeSync, BadgeDifference):
         execute_rowcount(delete(table).where(table.member_id == person.id))
     execute_rowcount(delete(MemberAccount).where(MemberAccount.member_id == person.id))
