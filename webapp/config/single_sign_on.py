@@ -12,7 +12,11 @@ ROLES = ("admin", "dev", "manager", "support")
 
 
 def load(environ: Mapping[str, str], *, by_header: bool = False) -> dict[str, Any]:
-    """Return the fields of `Settings`; without a provider, only who may use passwords if a proxy signs people in."""
+    """Return the fields of `Settings` for single sign-on; without a provider, only `passwords`.
+
+    `by_header` says that a proxy signs people in. Passwords can be limited to break-glass admins only if a provider or
+    a proxy does. Raises SettingError.
+    """
     issuer = environ.get("LAUREL_OIDC_ISSUER", "").strip()
     passwords = one_of(environ, "LAUREL_PASSWORDS", "everyone", "break-glass")
     if not issuer:
