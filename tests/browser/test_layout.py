@@ -108,7 +108,8 @@ def test_popups_of_a_page_fit(hostile: Hostile, visit: Callable[..., Visitor]) -
     """Pickers with a selection, suggestions, unknown usernames, messages, fields with errors."""
     visitor = visit(hostile.site).sign_in()
     visitor.expected = ["422"]
-    for path in ("/batches/new", "/batches", "/badges/award", "/audit-log"):
+    mapping = hostile.pages()["connection, badges"]
+    for path in ("/batches/new", "/batches", "/badges/award", "/audit-log", mapping):
         page = visitor.fresh(path)
         picker = page.locator("details.picker").last
         picker.locator("summary").first.click()

@@ -199,6 +199,34 @@ def test_badges_are_fetched_created_mapped_and_unmapped(
     assert "Helper Answered Old helper" not in as_dev.get(f"{ONE}/badges").words()
 
 
+def test_quests_without_a_badge_there_can_be_chosen(
+    app: Flask, as_dev: ReviewingClient, site: FakeWordPress, make: Make
+) -> None:
+    """In the picker of other forms; of a badge with several quests, the remaining ones."""
+    alone, helper = quest_of(make), make.badge("Writer")
+    first, second = make.quest("Wrote one", helper), make.quest("Wrote ten", helper)
+    connect(app, as_dev, site)
+
+    def offered() -> set[str]:
+        chosen = as_dev.get(f"{ONE}/badges").page.select("#quest-picker input[name=quest]")
+        return {str(field["value"]) for field in chosen}
+
+    assert offered() == {str(quest.id) for quest in (alone, first, second)}
+    for quest in (alone, first):
+        as_dev.post(f"{ONE}/badges", {"quest": quest.id, "badge": "+"})
+    assert offered() == {str(second.id)}
+    words = as_dev.get(f"{ONE}/badges").words("#quest-picker")
+    assert "Writer Wrote ten" in words
+    assert "Wrote one" not in words
+    refused = as_dev.post(f"{ONE}/badges", {"quest": second.id, "badge": "?"})
+    assert refused.words("#quest-picker summary") == "Writer · Wrote ten"
+    assert refused.page.select_one(f"#quest-picker [value='{second.id}'][checked]")
+    refused = as_dev.post(f"{ONE}/badges", {"badge": "+"})
+    assert refused.words("#quest-error") == "Choose a quest."
+    as_dev.post(f"{ONE}/badges", {"quest": second.id, "badge": "+"})
+    assert "All quests are mapped." in as_dev.get(f"{ONE}/badges").words("#quest-picker")
+
+
 def test_a_batch_shows_how_many_are_visible(
     app: Flask, as_dev: ReviewingClient, site: FakeWordPress, make: Make
 ) -> None:

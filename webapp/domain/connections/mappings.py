@@ -132,16 +132,3 @@ def overview(connection_id: int) -> list[Mapped]:
         Mapped(mapping, *numbers.get(mapping.quest_id, (0, 0)))
         for mapping in db.session.scalars(query)
     ]
-
-
-def unmapped_quests(connection_id: int) -> list[Quest]:
-    """Return the quests that can be awarded and have no badge there, by badge."""
-    mapped = select(BadgeMapping.quest_id).where(BadgeMapping.connection_id == connection_id)
-    query = (
-        select(Quest)
-        .join(Quest.badge)
-        .where(Quest.archived_at.is_(None), Badge.archived_at.is_(None), Quest.id.not_in(mapped))
-        .options(joinedload(Quest.badge))
-        .order_by(Badge.name_key, Quest.id)
-    )
-    return list(db.session.scalars(query))

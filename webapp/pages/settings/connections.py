@@ -14,6 +14,7 @@ from webapp.adapters.contract import (
     Check,
     ConnectionProblem,
 )
+from webapp.domain.badges import quests
 from webapp.domain.connections import comparison, mappings, pulls, pushes, settings
 from webapp.domain.connections.settings import ConnectionFields
 from webapp.domain.errors import DomainError
@@ -314,13 +315,16 @@ def _badges(
     connection: Connection, form: MappingForm | None = None, code: int = 200
 ) -> ResponseReturnValue:
     rows = mappings.overview(connection.id)
+    form = form or MappingForm()
+    mapped = {row.mapping.quest_id for row in rows}
     taken = {row.mapping.remote_id for row in rows}
     page = render_template(
         "connections/badges.html",
         connection=connection,
         rows=rows,
-        form=form or MappingForm(),
-        quests=mappings.unmapped_quests(connection.id),
+        form=form,
+        badges=quests.choices(held=mapped),
+        mapped=mapped,
         choices=[(number, name) for number, name in connection.badges if number not in taken],
         create=CREATE,
     )
