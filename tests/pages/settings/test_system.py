@@ -22,12 +22,15 @@ from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import ReviewingClient
 from webapp import create_app, package
+from webapp.adapters.contract import Check, ConnectionProblem
 from webapp.cli.database import upgrade
 from webapp.config import Settings
 from webapp.database import db
 from webapp.database.version import newest_revision
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
+from webapp.domain.connections import settings as connections
+from webapp.domain.connections.settings import ConnectionFields
 from webapp.domain.operations import heartbeats
 from webapp.domain.operations import status as system_status
 from webapp.domain.operations.heartbeats import ThisProcess
@@ -125,6 +128,31 @@ def test_webhooks_that_no_one_sends_are_reported(as_admin: ReviewingClient, app:
     assert missing not in as_admin.get("/settings/system").words("main")
 
 
+def failing_connection(app: Flask, name: str, number: int = 1) -> int:
+    """A connection whose last calls failed."""
+    problem = ConnectionProblem("connections.secret_unreadable")
+    with app.app_context(), transaction():
+        fields = ConnectionFields("wordpress", "https://club.example.org/", "laurel", "secret")
+        actor = Actor(datetime.now(UTC), Origin.CONSOLE)
+        made = connections.create(fields, Check(name, "laurel", "6.8"), (), actor)
+        for _ in range(number):
+            connections.record_problem(made, problem, actor.at)
+        return made.id
+
+
+def test_failing_connections_are_reported(as_admin: ReviewingClient, app: Flask) -> None:
+    """CN-1: with the reason, until a call works or the connection is turned off."""
+    failing_connection(app, "Quiet Club", 0)
+    failing = failing_connection(app, "Kettle Club")
+    note = "The connection to Kettle Club is failing: The stored password or key can't be decrypted"
+    page = as_admin.get("/settings/system")
+    assert note in page.words("#state")
+    assert "Quiet Club" not in page.words("#state")
+    assert page.page.select(f"#state a[href='/settings/connections/{failing}']")
+    as_admin.post(f"/settings/connections/{failing}/switch", {"on": "no"})
+    assert "Kettle Club" not in as_admin.get("/settings/system").words("#state")
+
+
 def test_pending_and_stalled_work_is_listed(
     as_admin: ReviewingClient, app: Flask, make: Make
 ) -> None:
@@ -169,7 +197,9 @@ def test_the_page_takes_a_fixed_number_of_queries(
     for number in range(60):
         make.batch(ids, name=f"Batch {number}", published=True)
         beat(app, "worker", 100 + number)
-    assert sent() == before <= 7
+    for number in range(5):
+        failing_connection(app, f"Club {number}")
+    assert sent() == before <= 8
     assert (
         len(as_admin.get("/settings/system").page.select("section:nth-of-type(1) tbody tr")) == 50
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, select
 
 from webapp.adapters import adapter_for
 from webapp.adapters.contract import Adapter, AdapterKind, Check, ConnectionProblem, Credentials
@@ -207,6 +207,17 @@ def overview() -> list[ConnectionSummary]:
     )
     accounts: dict[int, int] = dict(db.session.execute(counted).all())
     return [ConnectionSummary(one, accounts.get(one.id, 0)) for one in connections]
+
+
+def is_failing() -> ColumnElement[bool]:
+    """True for a connection whose last call failed; not for one that is off."""
+    return and_(Connection.failures > 0, Connection.disabled_at.is_(None))
+
+
+def failing() -> list[Connection]:
+    """Return the connections whose last call failed, by name; one query."""
+    query = select(Connection).where(is_failing()).order_by(Connection.name, Connection.id)
+    return list(db.session.scalars(query, execution_options={"populate_existing": True}))
 
 
 @contextmanager

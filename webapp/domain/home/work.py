@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Executable, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Executable, Select, bindparam, func, or_, select
 from sqlalchemy.orm import joinedload, with_expression
 from sqlalchemy.sql.base import ExecutableOption
 
 from webapp.database import db, dialect_name
 from webapp.domain.batches import ranges
+from webapp.domain.connections import settings as connections
 from webapp.domain.operations.status import stalls
 from webapp.domain.permissions import Permission, may
 from webapp.models import (
@@ -117,8 +118,7 @@ def _visible(role: Role) -> Iterator[_Kind]:
     if may(role, Permission.MANAGE_INTEGRATIONS):
         failing = or_(Endpoint.failures > 0, Endpoint.disabled_reason != "")
         yield _kind("webhooks", Endpoint, failing)
-        broken = and_(Connection.failures > 0, Connection.disabled_at.is_(None))
-        yield _kind("connections", Connection, broken)
+        yield _kind("connections", Connection, connections.is_failing())
 
 
 def _batches(name: str, *conditions: ColumnElement[bool]) -> _Kind:

@@ -12,10 +12,19 @@ from sqlalchemy.orm import with_expression
 from webapp.database import db, from_now
 from webapp.database.version import newest_revision, revision
 from webapp.domain.batches import ranges
+from webapp.domain.connections import settings as connections
 from webapp.domain.operations import heartbeats
 from webapp.domain.operations.heartbeats import ProcessStatus
 from webapp.domain.webhooks.deliveries import WAITING
-from webapp.models import Batch, BatchStatus, Delivery, DeliveryState, ProcessKind, Quest
+from webapp.models import (
+    Batch,
+    BatchStatus,
+    Connection,
+    Delivery,
+    DeliveryState,
+    ProcessKind,
+    Quest,
+)
 from webapp.models.batch import RUNNING
 
 PATIENCE = 60.0  # seconds that work may wait before it is stalled
@@ -46,6 +55,7 @@ class Figures:
 class SystemStatus:
     processes: list[ProcessStatus]
     work: list[PendingBatch]
+    failing: list[Connection]
     figures: Figures
     revision: str
 
@@ -74,8 +84,10 @@ def ready() -> bool:
 
 
 def state() -> SystemStatus:
-    """Return the current system status; six queries."""
-    return SystemStatus(heartbeats.list_processes(), _work(), figures(), revision())
+    """Return the current system status; seven queries."""
+    return SystemStatus(
+        heartbeats.list_processes(), _work(), connections.failing(), figures(), revision()
+    )
 
 
 def figures() -> Figures:
