@@ -15,7 +15,7 @@ import sys
 import jobs.worker
 from jobs import context
 assert not context.app().blueprints
-print(*sorted(name for name in sys.modules if name.startswith(("webapp.pages", "webapp.api", "alembic", "psycopg"))))
+print(*sorted(name for name in sys.modules if name.startswith(("webapp.pages", "webapp.api", "alembic", "psycopg", "pydantic", "httpcore"))))
 """
 
 

@@ -10,20 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from webapp.adapters.contract import Adapter, AdapterKind, Credentials
-from webapp.adapters.discourse import Discourse
-from webapp.adapters.nodebb import NodeBB
-from webapp.adapters.wordpress import WordPress
 from webapp.infrastructure.network_policy import Target
-
-_ADAPTERS: dict[AdapterKind, type[WordPress] | type[Discourse] | type[NodeBB]] = {
-    AdapterKind.WORDPRESS: WordPress,
-    AdapterKind.DISCOURSE: Discourse,
-    AdapterKind.NODEBB: NodeBB,
-}
 
 
 def adapter_for(
     kind: AdapterKind, to: Target, credentials: Credentials, networks: Iterable[str] = ()
 ) -> Adapter:
     """Return an adapter for a community at an address; `networks` are not public and may be connected to anyway."""
-    return _ADAPTERS[kind](to, credentials, networks)
+    # Imported here because every process imports the contract: their libraries take a sixth of the time to start.
+    from webapp.adapters.discourse import Discourse
+    from webapp.adapters.nodebb import NodeBB
+    from webapp.adapters.wordpress import WordPress
+
+    adapters: dict[AdapterKind, type[WordPress] | type[Discourse] | type[NodeBB]] = {
+        AdapterKind.WORDPRESS: WordPress,
+        AdapterKind.DISCOURSE: Discourse,
+        AdapterKind.NODEBB: NodeBB,
+    }
+    return adapters[kind](to, credentials, networks)
