@@ -15,7 +15,8 @@ import sys
 import jobs.worker
 from jobs import context
 assert not context.app().blueprints
-print(*sorted(name for name in sys.modules if name.startswith(("webapp.pages", "webapp.api", "alembic", "psycopg", "pydantic", "httpcore"))))
+unneeded = ("webapp.pages", "webapp.api", "alembic", "psycopg", "pydantic", "httpcore")
+print(*sorted(name for name in sys.modules if name.startswith(unneeded)))
 """
 
 
