@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-ROUNDS = 500_000
-USUAL = 0.025  # seconds that so many rounds take on an idle machine
+ROUNDS = 100_000
+USUAL = 0.005  # seconds that so many rounds take on an idle machine
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:

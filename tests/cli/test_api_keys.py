@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 from werkzeug.test import Client
 
+from tests.conftest import migrate
 from webapp import create_app
 from webapp.cli import main
-from webapp.cli.database import upgrade
 from webapp.config import Settings, load
 from webapp.database import db
 
@@ -30,7 +30,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def installed(environ: dict[str, str]) -> dict[str, str]:
     """The same with its database."""
-    upgrade(load(environ))
+    migrate(load(environ))
     return environ
 
 

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -37,7 +38,20 @@ def console(tmp_path: Path) -> Iterator[Console]:
     console.end()
 
 
-def test_it_comes_up_serves_keeps_its_secret_and_refuses_a_second_start(console: Console) -> None:
+def end(console: Console, parent: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    """End all processes as a terminal does; nothing may be left."""
+    runtime = Path((console.data / "runtime").read_text())
+
+    os.killpg(parent.pid, how)
+
+    assert parent.wait(60) == 0
+    assert console.gone()
+    assert not runtime.exists()
+
+
+def test_it_serves_keeps_its_secret_refuses_a_second_start_and_ends_with_its_terminal(
+    console: Console,
+) -> None:
     parent = console.up()
 
     assert f"Laurel is at http://localhost:{console.port}" in console.said()
@@ -53,6 +67,8 @@ def test_it_comes_up_serves_keeps_its_secret_and_refuses_a_second_start(console:
 
     assert f"Laurel is already running on {console.data} (process {parent.pid})" in said
     console.wait_for(console.answers, 5, "it still answers")
+    end(console, parent, signal.SIGHUP)
+    assert "Restarting" not in console.said()
 
 
 def test_every_line_is_an_object_in_logs_for_machines(console: Console) -> None:
@@ -69,7 +85,7 @@ def test_every_line_is_an_object_in_logs_for_machines(console: Console) -> None:
 
     said = console.refused("start", PORT=str(free_port()))
     assert said == ""
-    console.stop(parent)
+    end(console, parent, signal.SIGTERM)
 
     lines = [json.loads(line) for line in console.said().splitlines()]
     services = {line.get("service") for line in lines}
@@ -81,8 +97,8 @@ def test_every_line_is_an_object_in_logs_for_machines(console: Console) -> None:
     assert "anna" not in console.said()
 
 
-def test_a_killed_child_is_restarted(console: Console) -> None:
-    console.up()
+def test_killed_children_are_restarted_until_ctrl_c(console: Console) -> None:
+    parent = console.up()
     for times, name in enumerate(CHILDREN, start=1):
         others = {other: console.pids(other)[0] for other in CHILDREN if other != name}
         killed = console.pids(name)[0]  # of several the oldest: gunicorn's master
@@ -99,19 +115,8 @@ def test_a_killed_child_is_restarted(console: Console) -> None:
         console.wait_for(console.answers, 15, "the web process answers")
         assert {other: console.pids(other)[0] for other in others} == others
         assert console.said().count("Restarting in 0.5 s") == times
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_asked_to_end_it_leaves_nothing(console: Console, how: signal.Signals) -> None:
-    parent = console.up()
-    runtime = Path((console.data / "runtime").read_text())
-
-    os.killpg(parent.pid, how)  # as a terminal does
-
-    assert parent.wait(60) == 0
-    assert console.gone()
-    assert not runtime.exists()
-    assert "Restarting" not in console.said()
+    end(console, parent, signal.SIGINT)
+    assert console.said().count("Restarting") == len(CHILDREN)
 
 
 def test_a_child_that_does_not_obey_is_ended_by_force(console: Console) -> None:

@@ -1,12 +1,11 @@
-"""Random actions on a batch, one after the other."""
+"""Random actions on a batch, one after the other, for `test_status.py`."""
 
 from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
 
-import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from tests.domain.batches.test_processing import LONG_AGO
 from tests.domain.batches.test_runs import set_status
@@ -40,7 +39,7 @@ STEPS = [
 
 
 class Mixed:
-    """A batch with random actions; counts and percentages are checked."""
+    """A batch with random actions; counts and percentages are checked after each."""
 
     def __init__(self, make: Make, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -150,18 +149,3 @@ class Mixed:
             word = "Partially published" if batch.errors else "Published"
             assert batch.status_label == word, name
             assert db.session.scalars(select(BatchRange)).all() == [], name
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_random_actions_keep_counts_right_and_progress_rising(make: Make, seed: int) -> None:
-    """B-23, B-36 to B-40: sixty random steps, each followed by a check of all invariants."""
-    mixed = Mixed(make, seed)
-    steps = [mixed.step() for _ in range(60)]
-    mixed.work(60)
-    mixed.judge("the end")
-    assert not drafts.get(mixed.batch.id).running, steps
-    active = select(func.count(), func.count(Award.member_id.distinct())).where(
-        Award.revoked_at.is_(None)
-    )
-    total, members = db.session.execute(active).one()
-    assert total == members

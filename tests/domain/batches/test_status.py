@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
+from tests.domain.batches.random_runs import Mixed
 from tests.domain.batches.test_processing import LONG_AGO, now, run
-from tests.domain.batches.test_random_runs import Mixed
 from tests.domain.batches.test_runs import ACT, done, partly, set_status
 from tests.factories import Make
 from webapp.database import db
@@ -14,7 +14,7 @@ from webapp.domain import leases
 from webapp.domain.batches import drafts, entries, listing, processing, runs
 from webapp.domain.batches.listing import BatchFilters
 from webapp.domain.operations import maintenance
-from webapp.models import Batch, BatchRange, BatchStatus, Entry, MemberStatus
+from webapp.models import Award, Batch, BatchRange, BatchStatus, Entry, MemberStatus
 from webapp.models.batch import RUNNING, UNLOCKED, Work
 from webapp.schemas.batches import BatchOut
 from webapp.transaction import transaction
@@ -137,13 +137,19 @@ def test_the_maintenance_job_corrects_a_wrong_status(make: Make) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10, 16))
-def test_random_actions_never_make_a_started_batch_unpublished(make: Make, seed: int) -> None:
-    """B-23: sixty random steps; the rule and all four views of it are checked after each."""
+def test_random_actions_keep_counts_right_and_the_status_true(make: Make, seed: int) -> None:
+    """B-23, B-36 to B-40: sixty random steps; counts, progress and all views of the status are checked after each."""
     mixed = Mixed(make, seed)
     seen: set[str] = set()
     for _ in range(60):
         name = mixed.step()
         seen.add(want_agreement(mixed.batch.id, name).status_label)
     mixed.work(60)
+    mixed.judge("the end")
     assert want_agreement(mixed.batch.id).status not in RUNNING
     assert "In Progress" in seen
+    active = select(func.count(), func.count(Award.member_id.distinct())).where(
+        Award.revoked_at.is_(None)
+    )
+    total, members = db.session.execute(active).one()
+    assert total == members
