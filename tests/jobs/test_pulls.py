@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 
 from jobs import connections as job
 from jobs import imports, periodic
@@ -19,7 +21,7 @@ from tests.factories import NOW, Make
 from tests.jobs.community import Community
 from tests.jobs.process import on_loopback
 from webapp.adapters.contract import AdapterKind, Check, ConnectionProblem, Pull, RemoteMember
-from webapp.database import db
+from webapp.database import db, dialect_name
 from webapp.domain.actor import Actor
 from webapp.domain.connections import pulls, settings
 from webapp.domain.connections.settings import ConnectionFields
@@ -425,6 +427,45 @@ def test_pulls_pass_over_the_accounts_of_erased_members(
     assert (done.status, done.rows, done.created) == (ImportStatus.DONE, 1, 0)
     assert accounts() == {"cyd": "3"}
     assert "ada" not in members()
+
+
+@pytest.mark.timeout(60)
+def test_an_erasure_waits_for_a_page_that_is_being_stored(
+    process: Flask, connect: Connect, community: Community
+) -> None:
+    """Otherwise it would overlook what that page says about the person."""
+    community.join("ada", "bob")
+    connection_id = connect()
+    pull(connection_id)
+    import_id = start(connection_id)
+    with transaction():
+        pulls.claim(import_id, "worker", 60, NOW)
+    page = community.pull()
+    stored, waiting = Event(), Event()
+
+    def store() -> None:
+        with process.app_context(), transaction():
+            pulls.store(import_id, "worker", 60, replace(page, next_cursor="more"), NOW)
+            stored.set()
+            assert waiting.wait(30)
+
+    def forget() -> None:
+        assert stored.wait(30)
+        with process.app_context():
+            erase_member("ada")
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(store), pool.submit(forget)]
+        if dialect_name() == "postgresql":  # SQLite's second writer waits before reading
+            blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            while not db.session.scalar(blocked):
+                db.session.rollback()
+                assert not both[1].done(), "erased without waiting"
+        waiting.set()
+        for one in both:
+            one.result()
+    db.session.rollback()
+    assert list(db.session.scalars(select(PulledMember.username))) == ["bob"]
 
 
 def test_an_account_that_is_only_matched_yet_is_passed_over_too(
