@@ -50,9 +50,9 @@ def test_award_revoke_and_undo_on_a_profile(
     page.get_by_label("Badge", exact=True).select_option(value=str(alone.id))
     page.get_by_label("Reason").fill("For the fair")
     page.get_by_role("button", name="Award", exact=True).click()
+    expect(page.locator("#toasts")).to_contain_text(re.compile(r"Guest.* awarded to Anna Brandt\."))
     card = page.get_by_role("article")
     expect(card).to_contain_text("Came to the fair")
-    expect(page.locator("#toasts")).to_contain_text(re.compile(r"Guest.* awarded to Anna Brandt\."))
     expect(page.locator("#history")).to_contain_text("For the fair")
     assert page.locator(f'#quest option[value="{alone.id}"]').count() == 0
     expect(page.locator("#give-button")).to_be_focused()
