@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from jobs import connections as job
 from tests.adapters.fakes import LOOPBACK
@@ -19,7 +22,7 @@ from tests.jobs.community import Community
 from tests.jobs.process import on_loopback
 from tests.jobs.test_pulls import Connect, actor
 from webapp.adapters.contract import ConnectionProblem, Refused, RemoteBadge, RetryAfter
-from webapp.database import db
+from webapp.database import db, dialect_name
 from webapp.domain.awards import group, manual
 from webapp.domain.batches import runs
 from webapp.domain.connections import comparison, mappings, pushes, settings
@@ -49,12 +52,21 @@ def map_(connection_id: int, quest: Quest, badge: str = "b1") -> int:
 
 
 def award(quest: Quest, *numbers: int) -> None:
-    names = ", ".join(f"user{number}" for number in numbers)
     with transaction():
-        group.award_group(names, quest.id, "", actor())
+        _award(quest, *numbers)
+
+
+def _award(quest: Quest, *numbers: int) -> None:
+    names = ", ".join(f"user{number}" for number in numbers)
+    group.award_group(names, quest.id, "", actor())
 
 
 def revoke(quest: Quest, number: int) -> None:
+    with transaction():
+        _revoke(quest, number)
+
+
+def _revoke(quest: Quest, number: int) -> None:
     query = (
         select(Award.id)
         .join(Member)
@@ -66,8 +78,7 @@ def revoke(quest: Quest, number: int) -> None:
     )
     award_id = db.session.scalar(query) or 0
     member_id = db.session.scalar(select(Member.id).where(Member.username == f"user{number}")) or 0
-    with transaction():
-        manual.revoke(member_id, award_id, "", actor())
+    manual.revoke(member_id, award_id, "", actor())
 
 
 def push(connection_id: int) -> None:
@@ -121,6 +132,47 @@ def test_what_was_awarded_before_the_mapping_appears_too(
     push(linked)
     assert community.held["b1"] == {str(number) for number in range(1, 11)}
     assert pushes.waiting(NOW) == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("change", "number"), [(_award, 2), (_revoke, 1)])
+def test_a_change_that_began_before_the_mapping_is_shown_too(
+    process: Flask,
+    linked: int,
+    community: Community,
+    make: Make,
+    change: Callable[[Quest, int], None],
+    number: int,
+) -> None:
+    """It doesn't see the mapping, so it doesn't mark what it changes: the push waits for its end."""
+    quest = make.quest()
+    award(quest, 1)
+    changed, waiting = Event(), Event()
+
+    def change_slowly() -> None:
+        with process.app_context(), transaction():
+            change(quest, number)
+            changed.set()
+            assert waiting.wait(30)
+
+    def map_and_push() -> None:
+        assert changed.wait(30)
+        with process.app_context():
+            map_(linked, quest)
+            push(linked)
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(change_slowly), pool.submit(map_and_push)]
+        if dialect_name() == "postgresql":  # on SQLite, the mapping already waits
+            blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            while not db.session.scalar(blocked):
+                db.session.rollback()
+                assert not both[1].done(), "pushed without waiting"
+        waiting.set()
+        for one in both:
+            one.result()
+    assert community.held.get("b1", set()) == expected(quest)
+    assert left() == 0
 
 
 def test_members_who_join_later_show_what_they_hold(
