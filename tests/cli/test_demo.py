@@ -56,7 +56,7 @@ def test_passwords_that_no_one_has_seen_are_replaced(tmp_path: Path) -> None:
         env={"PATH": os.environ["PATH"], "LAUREL_DATA": str(tmp_path), "PORT": str(free_port())},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
     assert (ended.returncode, ended.stderr) == (1, "Error: No space left on device.\n")

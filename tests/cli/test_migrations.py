@@ -108,7 +108,7 @@ def test_up_down_and_up_matches_the_models(settings: Settings, engine: Engine) -
     command.check(config)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(1200)
 def test_a_hundred_thousand_awards_come_through_every_step(
     settings: Settings, engine: Engine
 ) -> None:

@@ -50,7 +50,7 @@ def started(environ: dict[str, str], line: str) -> subprocess.CompletedProcess[s
         env={"PATH": os.environ["PATH"], "PYTHON": sys.executable, **environ},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
     assert "Traceback" not in done.stderr

@@ -79,7 +79,7 @@ class Console:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=60 * PATIENCE,
         )
         assert ended.returncode == 1, ended
         assert "Traceback" not in ended.stderr

@@ -93,7 +93,6 @@ def judged(console: Console, batches: list[Batch], due: int) -> dict[str, int]:
     return found
 
 
-@pytest.mark.timeout(240)
 def test_a_backup_in_the_middle_of_batches_is_restored_and_continues(
     consoles: Callable[..., Console],
 ) -> None:

@@ -30,7 +30,7 @@ def test_a_worker_starts_without_pages(tmp_path: Path) -> None:
         cwd=Path(__file__).resolve().parents[2],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=240,
     )
     assert told.returncode == 0, told.stderr
     assert told.stdout.split() == []

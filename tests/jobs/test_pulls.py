@@ -429,7 +429,6 @@ def test_pulls_pass_over_the_accounts_of_erased_members(
     assert "ada" not in members()
 
 
-@pytest.mark.timeout(60)
 def test_an_erasure_waits_for_a_page_that_is_being_stored(
     process: Flask, connect: Connect, community: Community
 ) -> None:

@@ -134,7 +134,6 @@ def test_what_was_awarded_before_the_mapping_appears_too(
     assert pushes.waiting(NOW) == []
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(("change", "number"), [(_award, 2), (_revoke, 1)])
 def test_a_change_that_began_before_the_mapping_is_shown_too(
     process: Flask,

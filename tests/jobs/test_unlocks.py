@@ -79,7 +79,7 @@ def test_while_another_batch_waits_a_turn_is_short(
 
 
 # pytest's own timeout would use the same timer.
-@pytest.mark.timeout(120, method="thread")
+@pytest.mark.timeout(300, method="thread")
 def test_the_time_limit_is_raised_until_the_job_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """J12: even if the first one is raised where Python swallows exceptions, such as in a destructor."""
     monkeypatch.setattr(worker, "AGAIN", 0.5)
@@ -97,7 +97,7 @@ def test_the_time_limit_is_raised_until_the_job_ends(monkeypatch: pytest.MonkeyP
     assert worker.LaurelWorker.death_penalty_class is worker.RepeatingTimeout
 
 
-@pytest.mark.timeout(120, method="thread")
+@pytest.mark.timeout(300, method="thread")
 # If it is raised in a destructor, pytest warns about an exception that Python ignored; it is raised again.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_time_limit_of_a_job_is_not_swallowed(process: Flask, make: Make) -> None:

@@ -134,7 +134,7 @@ def run_hook(folder: Path) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **nowhere, "no_proxy": ""},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -189,7 +189,7 @@ def test_make_help_lists_every_target() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=20,
+        timeout=120,
     ).stdout
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.starts_processes, pytest.mark.timeou
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=240)
     (found,) = folder.glob("*.whl")
     return found
 
@@ -132,7 +132,7 @@ def test_a_demo_without_faker_names_the_package_and_creates_nothing(
 ) -> None:
     ended = subprocess.run(
         [str(laurel), "start", "--demo"],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60,
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
 
     assert ended.returncode == 1

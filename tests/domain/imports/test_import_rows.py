@@ -554,7 +554,6 @@ def test_an_import_reports_everything(make: Make) -> None:
     assert astuple(done)[:3] == (0, 0, 0)
 
 
-@pytest.mark.timeout(60)
 def test_concurrent_changes_of_a_member_are_both_kept(app: Flask, make: Make) -> None:
     """D-4, A-2: one changes the email, the other the name; the second waits and sees the first's change."""
     make.member("anna", external_id="1", name="Anna", email="old@example.org")

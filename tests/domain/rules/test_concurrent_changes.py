@@ -29,7 +29,6 @@ from webapp.transaction import transaction
 THREADS = 12
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", range(2))
 def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, seed: int) -> None:
     """T-1 to T-3: twelve threads count, award, switch and change rules, and process, without deadlocks.
@@ -98,7 +97,6 @@ def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, se
     assert world.holds(by_holding) == world.holds(by_hand)
 
 
-@pytest.mark.timeout(60)
 def test_a_candidate_added_during_evaluation_is_evaluated_again(app: Flask, make: Make) -> None:
     """T-2: the second condition becomes true in a transaction that ends after a worker has evaluated the member."""
     world = World(make)

@@ -68,7 +68,6 @@ def test_a_transaction_open_during_a_read_is_read_later(app: Flask, make: Make) 
     assert (subjects(first), subjects(second), subjects(poll(second.next))) == ([2], [1], [])
 
 
-@pytest.mark.timeout(120)
 def test_twenty_writers_and_a_reader(app: Flask, make: Make) -> None:
     """A-8: every award and revocation once, those of a member in their order, whatever commits meanwhile.
 
