@@ -70,6 +70,12 @@ def test_an_ended_link_offers_nothing_that_needs_an_account(client: ReviewingCli
     assert "Set-Cookie" not in answer.headers
 
 
+def test_staff_are_led_back_from_an_ended_link(client: ReviewingClient, make: Make) -> None:
+    answer = client.sign_in(make.staff()).get("/m/1-ended")
+    assert answer.status_code == 404
+    assert answer.words("main .button.primary") == "Back to home"
+
+
 def test_dates_have_a_year(client: ReviewingClient, page: str, award: Award) -> None:
     """As in the credential: the day in UTC, however recent it is."""
     at = award.awarded_at
