@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Event
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, select, update
 
 from jobs import connections as job
 from jobs import imports, periodic
@@ -20,8 +18,9 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.jobs.community import Community
 from tests.jobs.process import on_loopback
+from tests.lock_waits import run_behind
 from webapp.adapters.contract import AdapterKind, Check, ConnectionProblem, Pull, RemoteMember
-from webapp.database import db, dialect_name
+from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.connections import pulls, settings
 from webapp.domain.connections.settings import ConnectionFields
@@ -440,30 +439,11 @@ def test_an_erasure_waits_for_a_page_that_is_being_stored(
     with transaction():
         pulls.claim(import_id, "worker", 60, NOW)
     page = community.pull()
-    stored, waiting = Event(), Event()
 
     def store() -> None:
-        with process.app_context(), transaction():
-            pulls.store(import_id, "worker", 60, replace(page, next_cursor="more"), NOW)
-            stored.set()
-            assert waiting.wait(30)
+        pulls.store(import_id, "worker", 60, replace(page, next_cursor="more"), NOW)
 
-    def forget() -> None:
-        assert stored.wait(30)
-        with process.app_context():
-            erase_member("ada")
-
-    with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(store), pool.submit(forget)]
-        if dialect_name() == "postgresql":  # SQLite's second writer waits before reading
-            blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            while not db.session.scalar(blocked):
-                db.session.rollback()
-                assert not both[1].done(), "erased without waiting"
-        waiting.set()
-        for one in both:
-            one.result()
-    db.session.rollback()
+    run_behind(process, store, lambda: erase_member("ada"))
     assert list(db.session.scalars(select(PulledMember.username))) == ["bob"]
 
 

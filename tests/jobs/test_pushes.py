@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Event
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 
 from jobs import connections as job
 from tests.adapters.fakes import LOOPBACK
@@ -21,8 +19,9 @@ from tests.jobs import test_pulls
 from tests.jobs.community import Community
 from tests.jobs.process import on_loopback
 from tests.jobs.test_pulls import Connect, actor
+from tests.lock_waits import run_behind
 from webapp.adapters.contract import ConnectionProblem, Refused, RemoteBadge, RetryAfter
-from webapp.database import db, dialect_name
+from webapp.database import db
 from webapp.domain.awards import group, manual
 from webapp.domain.batches import runs
 from webapp.domain.connections import comparison, mappings, pushes, settings
@@ -146,30 +145,12 @@ def test_a_change_that_began_before_the_mapping_is_shown_too(
     """It doesn't see the mapping, so it doesn't mark what it changes: the push waits for its end."""
     quest = make.quest()
     award(quest, 1)
-    changed, waiting = Event(), Event()
-
-    def change_slowly() -> None:
-        with process.app_context(), transaction():
-            change(quest, number)
-            changed.set()
-            assert waiting.wait(30)
 
     def map_and_push() -> None:
-        assert changed.wait(30)
-        with process.app_context():
-            map_(linked, quest)
-            push(linked)
+        map_(linked, quest)
+        push(linked)
 
-    with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(change_slowly), pool.submit(map_and_push)]
-        if dialect_name() == "postgresql":  # on SQLite, the mapping already waits
-            blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            while not db.session.scalar(blocked):
-                db.session.rollback()
-                assert not both[1].done(), "pushed without waiting"
-        waiting.set()
-        for one in both:
-            one.result()
+    run_behind(process, lambda: change(quest, number), map_and_push)
     assert community.held.get("b1", set()) == expected(quest)
     assert left() == 0
 

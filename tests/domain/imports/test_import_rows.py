@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
-from threading import Event
 from typing import Any
 
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select
 
 from tests.counting import statements
 from tests.factories import NOW, Make
-from webapp.database import db, dialect_name
+from tests.lock_waits import run_behind
+from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.awards import member_profile
 from webapp.domain.errors import NotFoundError
@@ -558,28 +557,14 @@ def test_concurrent_changes_of_a_member_are_both_kept(app: Flask, make: Make) ->
     """D-4, A-2: one changes the email, the other the name; the second waits and sees the first's change."""
     make.member("anna", external_id="1", name="Anna", email="old@example.org")
     actor = Actor(at=LATER, origin=Origin.COMMAND_LINE)
-    written, waiting = Event(), Event()
 
     def rename() -> None:
-        with app.app_context(), transaction():
-            import_rows.import_rows([ImportRow(1, "1", "", "", "Anna Brandt")], actor)
-            written.set()
-            assert waiting.wait(30)
+        import_rows.import_rows([ImportRow(1, "1", "", "", "Anna Brandt")], actor)
 
     def move() -> None:
-        assert written.wait(30)
-        with app.app_context(), transaction():
+        with transaction():
             import_rows.import_rows([ImportRow(1, "1", "", "new@example.org", "")], actor)
 
-    with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(rename), pool.submit(move)]
-        if dialect_name() == "postgresql":  # SQLite's second writer waits before reading
-            blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            while not db.session.scalar(blocked):
-                db.session.rollback()
-        waiting.set()
-        for one in both:
-            one.result()
-    db.session.rollback()
+    run_behind(app, rename, move)
     anna = db.session.scalars(select(Member)).one()
     assert (anna.name, anna.email) == ("Anna Brandt", "new@example.org")
