@@ -346,6 +346,13 @@ def test_a_badge_there_is_chosen_or_created(linked: int, community: Community, m
     with pytest.raises(DomainError, match="Choose the community's badge") as refusal:
         choose("b9")
     assert refusal.value.field == "badge"
+    mapped = make.quest("Asked")
+    map_(linked, mapped)
+    before = dict(community.badge_names)
+    with pytest.raises(DomainError, match="This quest has a badge there already") as refusal:
+        choose(None, mapped.id)
+    assert refusal.value.field == "quest"
+    assert community.badge_names == before
     community.problems = [ConnectionProblem("connections.secret_unreadable")]
     with pytest.raises(DomainError):
         choose(None)

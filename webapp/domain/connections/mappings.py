@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, exists, func, select
 from sqlalchemy.orm import joinedload
 
 from webapp.adapters.contract import RemoteBadge
@@ -47,6 +47,13 @@ def choose_badge(
     if badge_id is None:
         quest = require(Quest, quest_id, options=[joinedload(Quest.badge)])
         name, description = quest.title, quest.badge.description
+        other = exists().where(
+            BadgeMapping.connection_id == connection.id,
+            BadgeMapping.quest_id == quest_id,
+            BadgeMapping.remote_name != name[:190],
+        )
+        if db.session.scalar(select(other)):  # a new badge would stay there unused
+            raise DomainError("connections.quest_mapped", "quest")
         return settings.fetch(
             connection, allowed, lambda adapter: adapter.create_badge(name, description)
         )
