@@ -26,10 +26,9 @@ PROXY = "10.1.2.3"
 PASSWORD = "kettle onion tramway 42"
 
 
-@pytest.fixture
-def proxied(app: Flask, database: Settings) -> Iterator[Flask]:
-    """The console behind a proxy at 10.1.2.3, on the database of `app`."""
-    made = create_app(
+@pytest.fixture(scope="module")
+def _proxied(database: Settings) -> Flask:
+    return create_app(
         replace(
             database,
             proxies=1,
@@ -37,8 +36,13 @@ def proxied(app: Flask, database: Settings) -> Iterator[Flask]:
             remote_user_proxies=("10.1.2.0/24",),
         )
     )
-    yield made
-    with made.app_context():
+
+
+@pytest.fixture
+def proxied(app: Flask, _proxied: Flask) -> Iterator[Flask]:
+    """The console behind a proxy at 10.1.2.3, on the database of `app`."""
+    yield _proxied
+    with _proxied.app_context():
         db.session.remove()
         db.engine.dispose()
 

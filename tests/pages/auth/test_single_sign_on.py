@@ -52,21 +52,30 @@ def idp() -> Iterator[FakeProvider]:
     fake.close()
 
 
-@pytest.fixture
-def sso_app(app: Flask, database: Settings, idp: FakeProvider) -> Iterator[Flask]:
-    """The console with single sign-on, on the database of `app`."""
-    made = create_app(
+@pytest.fixture(scope="module")
+def _sso_app(database: Settings) -> Flask:
+    return create_app(
         replace(
             database,
-            oidc_issuer=idp.issuer,
+            oidc_issuer="https://id.example.org",
             oidc_client_id=CLIENT,
             oidc_client_secret="hush",
             oidc_name=NAME,
             oidc_roles=(("console-admins", "admin"), ("moderators", "manager")),
         )
     )
-    yield made
-    with made.app_context():
+
+
+@pytest.fixture
+def sso_app(
+    app: Flask, _sso_app: Flask, idp: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Flask]:
+    """The console with single sign-on, on the database of `app`."""
+    settings = replace(_sso_app.config["LAUREL"], oidc_issuer=idp.issuer)
+    monkeypatch.setitem(_sso_app.config, "LAUREL", settings)
+    yield _sso_app
+    _sso_app.extensions.pop("oidc", None)
+    with _sso_app.app_context():
         db.session.remove()
         db.engine.dispose()
 
