@@ -9,9 +9,7 @@ def freeze() -> None:
     """Exclude all current objects from Python's garbage collection; call it once per process, after loading the app.
 
     Otherwise a request that creates many objects (a preview of 5,000 rows) scans the whole app several times, 0.1 s
-    each, and a worker's child copies memory pages that it would share. Collects less often, too: with Python's
-    threshold of 700 objects, the same request scans its own rows dozens of times.
+    each, and a worker's child copies memory pages that it would share.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
