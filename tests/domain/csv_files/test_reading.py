@@ -701,9 +701,12 @@ def test_no_file_within_the_limit_takes_long(kind: str) -> None:
     data, plain = WORST[kind], WORST["short rows"].decode()
     assert len(data) <= FILE_LIMIT
 
+    def floor() -> float:
+        return seconds(lambda: list(csv.reader(io.StringIO(plain, newline=""))))
+
     def read_it() -> None:
         with contextlib.suppress(DomainError):
             sheet(data)
 
-    floor = seconds(lambda: list(csv.reader(io.StringIO(plain, newline=""))))
-    assert seconds(read_it, enough=2) < max(2, 4 * floor)
+    took = seconds(read_it, enough=2)
+    assert took < 2 or took < 4 * floor()
