@@ -42,14 +42,16 @@ def await_(
     began = time.monotonic()
     end = began + PATIENCE * seconds
     while True:
+        asked = time.monotonic()
         answer = condition()
         if answer:
             return answer
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end:
             told = what() if callable(what) else what or condition
             raise AssertionError(f"not within {PATIENCE} times {seconds} s: {told}")
         # Short states must be seen; a long wait must not slow down what it waits for.
-        time.sleep(0.005 if time.monotonic() < began + 1 else 0.02)
+        time.sleep(max(0.005, now - asked) if now < began + 1 else max(0.02, 9 * (now - asked)))
 
 
 class Console:
