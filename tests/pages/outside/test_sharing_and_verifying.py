@@ -61,6 +61,19 @@ def test_a_badge_is_private_until_it_is_shared(
     assert shared(client, page, award) != public
 
 
+@pytest.mark.parametrize(
+    ("rest", "code"), [("/awards/1/sharing", 405), ("/awards/1/credential", 405), ("/nowhere", 404)]
+)
+def test_a_wrong_address_offers_nothing_that_needs_an_account(
+    client: ReviewingClient, page: str, rest: str, code: int
+) -> None:
+    answer = client.get(page + rest)
+    assert answer.status_code == code
+    assert answer.words("h1") == "Page not found"
+    assert not answer.page.select("a")
+    assert "Set-Cookie" not in answer.headers
+
+
 def test_an_ended_link_offers_nothing_that_needs_an_account(client: ReviewingClient) -> None:
     answer = client.get("/m/1-ended")
     assert answer.status_code == 404

@@ -91,7 +91,8 @@ def _answer(
         "message": message,
         "reference": reference,
         "back": _back(),
-        "outside": request.blueprint == "outside",
+        # Without a matching route there is no blueprint, such as when the address of a form is opened.
+        "outside": request.blueprint == "outside" or request.path.startswith("/m/"),
     }
     if code < 500:
         try:
