@@ -223,3 +223,7 @@ def test_insights(quiet: Site, visit: Callable[..., Visitor]) -> None:
         table.click()
     expect(page.get_by_role("table").nth(1)).to_contain_text("Insightful")
     judge(visitor)
+    for number in page.locator(".bars .num a").all():  # axe allows less if there is space around
+        box = number.bounding_box()
+        assert box
+        assert min(box["width"], box["height"]) >= 24

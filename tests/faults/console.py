@@ -50,7 +50,7 @@ def await_(
         if now > end:
             told = what() if callable(what) else what or condition
             raise AssertionError(f"not within {PATIENCE} times {seconds} s: {told}")
-        # Short states must be seen; a long wait must not slow down what it waits for.
+        # Short states must be seen; a long wait must not slow down what it waits for, so asking then takes a tenth.
         time.sleep(max(0.005, now - asked) if now < began + 1 else max(0.02, 9 * (now - asked)))
 
 
