@@ -71,17 +71,17 @@ def settings_for(database_url: str, data: Path, **more: str) -> Settings:
 
 
 def migrate(settings: Settings) -> None:
-    """Create the tables. SQLite gets a copy of one migrated file, because the migrations take half a second."""
+    """Create the tables. SQLite gets a copy of one empty file, because creating them takes a tenth of a second."""
     if settings.sqlite:
         settings.data.mkdir(parents=True, exist_ok=True)
-        shutil.copy(_migrated_file(), settings.data / "laurel.sqlite")
+        shutil.copy(_empty_file(), settings.data / "laurel.sqlite")
     else:
         upgrade(settings)
 
 
 @cache
-def _migrated_file() -> Path:
-    settings = settings_for("", Path(tempfile.mkdtemp(prefix="migrated-", dir=_PLACE)))
+def _empty_file() -> Path:
+    settings = settings_for("", Path(tempfile.mkdtemp(prefix="empty-", dir=_PLACE)))
     upgrade(settings)
     return settings.data / "laurel.sqlite"
 

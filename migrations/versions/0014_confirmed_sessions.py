@@ -42,8 +42,11 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_staff_links_made_by", table_name="staff_links")
+    # On SQLite, its name tells whether the table was created with the column's later name.
+    keys = sa.inspect(op.get_bind()).get_foreign_keys("staff_links")
+    (name,) = (key["name"] for key in keys if key["constrained_columns"] == ["made_by"])
     with op.batch_alter_table("staff_links") as table:
-        table.drop_constraint(op.f("fk_staff_links_made_by_staff"), type_="foreignkey")
+        table.drop_constraint(op.f(name), type_="foreignkey")
         table.drop_column("made_by")
     with op.batch_alter_table("second_factors") as table:
         table.alter_column("confirmed_at", existing_type=UtcDateTime(), nullable=True)

@@ -7,11 +7,9 @@ import subprocess
 from datetime import UTC, datetime
 from functools import cache
 from itertools import count
-from pathlib import Path
 
 from flask.sessions import SecureCookieSessionInterface
 
-from tests.conftest import migrate, settings_for
 from tests.faults.console import Console, await_, free_port
 from webapp.auth import staff_sessions as sessions
 from webapp.domain.actor import Actor
@@ -32,11 +30,6 @@ class Site(Console):
     web: subprocess.Popen[bytes] | None = None
     people = count(1)
     claimed: ClaimedRange
-
-    def __init__(self, database_url: str, folder: Path, **environ: str) -> None:
-        if not database_url:
-            migrate(settings_for("", folder))
-        super().__init__(database_url, folder, **environ)
 
     @property
     def url(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -106,6 +107,65 @@ def test_up_down_and_up_matches_the_models(settings: Settings, engine: Engine) -
             assert connection.scalars(text(left)).all() == []
     upgrade(settings)
     command.check(config)
+
+
+COLUMNS = """SELECT table_name, column_name, data_type, character_maximum_length, collation_name, is_nullable,
+    column_default, is_identity FROM information_schema.columns WHERE table_schema = current_schema()"""
+CONSTRAINTS = """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE connamespace = current_schema()::regnamespace AND contype <> 'n'"""  # NOT NULL: in the columns
+FUNCTIONS = "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
+TRIGGERS = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()"
+SEQUENCES = "SELECT sequencename, data_type, start_value FROM pg_sequences"
+
+
+def schema_of(engine: Engine) -> set[tuple[str, ...]]:
+    """What the database's schema consists of, without the order of columns, spaces and quotation marks."""
+    with engine.connect() as connection:
+
+        def rows(query: str) -> set[tuple[str, ...]]:
+            found = connection.execute(text(query)).all()
+            return {tuple(re.sub(r'[\s"]', "", str(value)) for value in row) for row in found}
+
+        if engine.dialect.name == "postgresql":
+            return set().union(
+                *map(rows, (COLUMNS, CONSTRAINTS, FUNCTIONS, TRIGGERS, INDEXES, SEQUENCES))
+            )
+        # SQLite stores the statements. Those of tables list columns and constraints, in the order they were added.
+        found = rows("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE type <> 'table'")
+        for name in inspect(connection).get_table_names():
+            autoincrement = f"SELECT '{name}', sql LIKE '%AUTOINCREMENT%' FROM sqlite_master WHERE name = '{name}'"
+            found |= rows(autoincrement)
+            found |= rows(
+                f"SELECT '{name}', name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('{name}')"
+            )
+            found |= {(name, str(one)) for one in inspect(connection).get_check_constraints(name)}
+            # Not their names, which a renamed column doesn't change.
+            found |= {
+                (name, str({**one, "name": ""}))
+                for one in inspect(connection).get_foreign_keys(name)
+            }
+            found |= {(name, str(one)) for one in inspect(connection).get_unique_constraints(name)}
+        return found
+
+
+def test_a_new_database_has_the_schema_that_all_migrations_produce(
+    settings: Settings, engine: Engine
+) -> None:
+    """R13: tables, columns, constraints, indexes, triggers and functions are the same, and no migration adds rows."""
+    settings.data.mkdir(exist_ok=True)
+    config = alembic_config(settings)
+    command.upgrade(config, "head")
+    migrated = schema_of(engine)
+    with engine.connect() as connection:
+        for name in {*inspect(connection).get_table_names()} - {"alembic_version"}:
+            assert connection.scalar(text(f"SELECT count(*) FROM {name}")) == 0, name
+    command.downgrade(config, "base")
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE alembic_version"))
+    upgrade(settings)
+    assert len(migrated) > 500
+    assert schema_of(engine) == migrated
 
 
 @pytest.mark.timeout(1200)

@@ -93,8 +93,6 @@ def consoles(database_url: str) -> Iterator[Callable[..., Console]]:
     def build(**environ: str) -> Console:
         # A short path: socket addresses are limited to about a hundred characters.
         folder = Path(tempfile.mkdtemp(prefix="f-"))
-        if not database_url:
-            migrate(settings_for("", folder))
         made.append(Console(database_url, folder, web=False, **environ))
         return made[-1]
 

@@ -1,5 +1,6 @@
-"""The tables, one module per noun."""
+"""The tables, one module per noun, and their triggers."""
 
+from webapp.models import triggers  # noqa: F401  (creates them with the tables)
 from webapp.models.activity import ActivityCount, ActivityEvent
 from webapp.models.api_key import ApiKey, IdempotentRequest
 from webapp.models.audit_event import AuditEvent, Origin

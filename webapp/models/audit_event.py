@@ -1,4 +1,4 @@
-"""The audit log: one row per action, never changed or deleted (triggers of the first migration)."""
+"""The audit log: one row per action, never changed or deleted (see triggers.py)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ OPEN = text("archived_at IS NULL")
 class Badge(Base):
     """Shown on a profile, as an image (`art_hash`) or drawn from shape, color and icon.
 
-    Badges that aren't archived have unique names. `holders` is written only by triggers (first migration).
+    Badges that aren't archived have unique names. `holders` is written only by triggers (see triggers.py).
     """
 
     __tablename__ = "badges"

@@ -37,7 +37,7 @@ from webapp.cli.backups.archive import BackupError, DumpedTable, Manifest, Reade
 from webapp.cli.backups.column_types import DECODE, row_converter
 from webapp.cli.backups.connections import count, exclusive, reflect
 from webapp.cli.backups.dump import BATCH_SIZE, EXCLUDED, Advance, sqlite_sequence
-from webapp.cli.database import alembic_config
+from webapp.cli.database import alembic_config, create_schema
 from webapp.cli.files import STANDARD, open_input
 from webapp.cli.output import progress_bar
 from webapp.config import Settings
@@ -87,12 +87,17 @@ def restore_backup(settings: Settings, path: Path, replace: bool) -> Manifest:
             if not replace:
                 _require_empty(connection, present)
             _clear(connection, present)
-            _migrate(settings, connection, manifest.revision)
+            older = manifest.revision != newest_revision()
+            if older:
+                _migrate(settings, connection, manifest.revision)
+            else:
+                create_schema(connection)
             tables = reflect(connection)
             _require_known_columns(tables, manifest)
             with progress_bar("Restoring", manifest.rows) as bar, _triggers_off(connection, tables):
                 _load(connection, reader, tables, bar.update)
-            _migrate(settings, connection, newest_revision())
+            if older:
+                _migrate(settings, connection, newest_revision())
             _finish(connection)
         return manifest
 
