@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import stat
 import tracemalloc
 import zipfile
@@ -465,17 +466,18 @@ DAMAGES |= {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_bad_file_is_refused_before_anything_is_touched(
-    lived_in: Settings, tmp_path: Path, damage: str
+    lived_in: Settings, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
-    file = tmp_path / "laurel.backup"
-    done(run(lived_in, "backup", str(file)))
-    spoil, sentence = DAMAGES[damage]
-    spoil(file)
+    whole, file = tmp_path / "whole.backup", tmp_path / "laurel.backup"
+    done(run(lived_in, "backup", str(whole)))
     before = everything(lived_in)
-    assert sentence in refused(run(lived_in, "restore", str(file), "--replace"))
-    assert everything(lived_in) == before
+    for damage, (spoil, sentence) in DAMAGES.items():
+        with subtests.test(damage):
+            shutil.copy(whole, file)
+            spoil(file)
+            assert sentence in refused(run(lived_in, "restore", str(file), "--replace"))
+            assert everything(lived_in) == before
 
 
 def test_a_value_of_another_kind_is_refused(lived_in: Settings, tmp_path: Path) -> None:
