@@ -18,9 +18,10 @@ from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
 
-# A step checks as many members as fit into this time: few if many are awarded, many if hardly any are.
+# A step checks as many members as fit into this time: few if many are awarded, many if hardly any are. But if the
+# database is far away or busy, even one member takes longer, and fewer members would only mean more steps.
 STEP = 0.05  # seconds
-MOST = 20_000  # members in a step
+LEAST, MOST = 500, 20_000  # members in a step
 
 
 @job
@@ -81,7 +82,7 @@ def _ranges(rule_id: int, owner: str, _claimed: Rule) -> Steps:
         if not more:
             return
         took = time.monotonic() - began
-        number = min(MOST, number * 2) if took < STEP else max(1, number // 2)
+        number = min(MOST, number * 2) if took < STEP else max(LEAST, number // 2)
         yield True
 
 
