@@ -20,6 +20,7 @@ from tests.conftest import settings_for
 from webapp import package
 from webapp.cli.database import alembic_config, upgrade
 from webapp.config import Settings
+from webapp.database.version import newest_revision
 from webapp.domain.audit_log import events
 from webapp.infrastructure.encryption import decrypt_with
 
@@ -91,6 +92,7 @@ def test_migrations_form_a_single_line() -> None:
     scripts = ScriptDirectory(package.folder("migrations"))
     assert len(scripts.get_heads()) == len(scripts.get_bases()) == 1
     assert len(revisions()) == len(list((package.folder("migrations") / "versions").glob("*.py")))
+    assert newest_revision() == scripts.get_current_head()
 
 
 def test_up_down_and_up_matches_the_models(settings: Settings, engine: Engine) -> None:
