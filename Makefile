@@ -51,7 +51,7 @@ browser: ## Install Chromium for the browser tests, if it's missing
 	@tools/browser
 
 # More processes than cores, because many tests mostly wait for other processes.
-PARALLEL := -n 6
+PARALLEL := -n 5
 # Tests start hundreds of processes, so keep the compiled source (the environment may say otherwise).
 test check soak connections: export PYTHONDONTWRITEBYTECODE =
 
